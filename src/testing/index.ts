@@ -1,0 +1,2 @@
+export { seededRandom } from '../base/random.ts'
+export type { SeededRandom } from '../base/random.ts'
