@@ -58,9 +58,9 @@ const objectText = (e: object): string => {
   const message = ownMessage(e)
   if (message !== undefined) return message
   if (e instanceof Error) return e.name || 'Error'
-  const text = String(e)
-  if (!/^\[object .*\]$/.test(text)) return text
-  return JSON.stringify(e) ?? text
+  // An object with a text of its own (a URL, a class with toString), before the bare '[object Object]'.
+  const text = typeof e.toString === 'function' ? `${(e as { toString(): string }).toString()}` : ''
+  return text !== '' && !/^\[object .*\]$/.test(text) ? text : JSON.stringify(e)
 }
 
 /**

@@ -1,0 +1,167 @@
+import { hash } from 'node:crypto'
+import { PawlError } from './errors.ts'
+
+/** What can be stored: what `JSON.parse` may return. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
+
+// Far above what anybody writes, far below what overflows the stack here, in JSON.stringify or in a reader of another language.
+const DEPTH_MAX = 200
+
+/** Objects and arrays that were checked and frozen whole: the parts that a next state shares with the last one are not walked again. */
+const checked = new WeakSet<object>()
+
+// A fault is reported by return value, and its path grows on the way up: keeping a path on the way down would cost every good value.
+const FAULT = Symbol('fault')
+let faultReason = ''
+let faultPath: (string | number)[] = []
+
+const fault = (reason: string): typeof FAULT => {
+  faultReason = reason
+  faultPath = []
+  return FAULT
+}
+
+const faultUnder = (key: string | number): typeof FAULT => {
+  faultPath.push(key)
+  return FAULT
+}
+
+const ILL_FORMED =
+  'has half a surrogate pair, which UTF-8 cannot hold: cut strings between characters, or use toWellFormed()'
+
+/** Why an object is not JSON, with what to write instead. */
+const classFault = (value: object): string => {
+  if (value instanceof Date) return 'is a Date: store toISOString() or getTime()'
+  if (value instanceof Map || value instanceof Set) return 'is a Map or Set: store an object or a list of its entries'
+  if (typeof (value as { then?: unknown }).then === 'function') return 'is a promise: await it first'
+  if (value instanceof Error) return 'is an Error: store its message or code'
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+    return 'is binary: store base64 text, or the name of a file'
+  const maker = (value as { constructor?: { name?: unknown } }).constructor?.name
+  return `is an object of class ${typeof maker === 'string' && maker !== '' ? maker : '(unnamed)'}: store a plain object`
+}
+
+/** Another realm (a vm context, a frame) has its own Object.prototype and Array.prototype; both are recognised. */
+const isPlain = (prototype: object | null): boolean =>
+  prototype === Object.prototype ||
+  prototype === null ||
+  (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'))
+const isPlainList = (prototype: object | null): boolean => prototype === Array.prototype || Array.isArray(prototype)
+
+/** An assignment to `__proto__` would set the prototype; this makes it the ordinary field that JSON.parse makes of it. */
+const put = (target: Record<string, unknown>, key: string, value: unknown): void => {
+  if (key === '__proto__') {
+    Object.defineProperty(target, key, { value, enumerable: true, configurable: true, writable: true })
+  } else target[key] = value
+}
+
+/** The same list, frozen, or a frozen copy where a part of it had to change. */
+const walkList = (list: readonly unknown[], depth: number): unknown => {
+  if (!isPlainList(Object.getPrototypeOf(list) as object | null)) return fault(classFault(list))
+  let copy: unknown[] | undefined
+  for (let i = 0; i < list.length; i++) {
+    const part = list[i]
+    if (part === undefined) {
+      fault(i in list ? 'is undefined: lists keep null instead' : 'is a hole in a list: lists keep null instead')
+      return faultUnder(i)
+    }
+    const kept = walk(part, depth + 1)
+    if (kept === FAULT) return faultUnder(i)
+    if (copy === undefined && !Object.is(kept, part)) copy = list.slice(0, i)
+    copy?.push(kept)
+  }
+  return finish(copy ?? list)
+}
+
+/** The same object, frozen, or a frozen copy where a part of it had to change or go. */
+const walkObject = (object: Record<string, unknown>, depth: number): unknown => {
+  if (!isPlain(Object.getPrototypeOf(object) as object | null)) return fault(classFault(object))
+  if (Object.getOwnPropertySymbols(object).length > 0) return fault('has a symbol for a key: keys are strings')
+  const keys = Object.keys(object)
+  let copy: Record<string, unknown> | undefined
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!
+    if (!key.isWellFormed()) {
+      fault(`has a key that ${ILL_FORMED}`)
+      return faultUnder(key)
+    }
+    const part = object[key]
+    const kept = part === undefined ? undefined : walk(part, depth + 1)
+    if (kept === FAULT) return faultUnder(key)
+    if (copy === undefined && (kept === undefined || !Object.is(kept, part))) {
+      copy = {}
+      for (let k = 0; k < i; k++) put(copy, keys[k]!, object[keys[k]!])
+    }
+    if (copy !== undefined && kept !== undefined) put(copy, key, kept)
+  }
+  return finish(copy ?? object)
+}
+
+const finish = (whole: object): object => {
+  checked.add(whole)
+  return Object.freeze(whole)
+}
+
+const walk = (value: unknown, depth: number): unknown => {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed() ? value : fault(ILL_FORMED)
+    case 'number':
+      // JSON has no -0; adding 0 makes it 0 and leaves every other number.
+      return Number.isFinite(value) ? value + 0 : fault(`is ${value}: JSON has finite numbers only`)
+    case 'boolean':
+      return value
+    case 'object': {
+      if (value === null || checked.has(value)) return value
+      if (depth > DEPTH_MAX) return fault(`lies deeper than ${DEPTH_MAX} levels, or the value contains itself`)
+      return Array.isArray(value) ? walkList(value, depth) : walkObject(value as Record<string, unknown>, depth)
+    }
+    case 'bigint':
+      return fault('is a bigint: store String(…) of it')
+    case 'undefined':
+      return fault('is undefined: give null, or leave it out')
+    case 'function':
+    case 'symbol':
+    default:
+      return fault(`is a ${typeof value}: JSON holds data only`)
+  }
+}
+
+/** The path as a JSON pointer (RFC 6901); deep ones are cut in the middle, since a cycle's has 200 parts. */
+const pointer = (path: readonly (string | number)[]): string => {
+  const parts = path.toReversed().map((part) => String(part).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1'))
+  const shown = parts.length > 12 ? [...parts.slice(0, 6), '…', ...parts.slice(-3)] : parts
+  return shown.map((part) => `/${part}`).join('')
+}
+
+/**
+ * Checks that `value` is JSON and freezes it whole, in one walk: plain objects, lists without holes, well-formed strings, finite
+ * numbers, booleans, null. Returns `value` itself, or a copy where that had to differ: fields that are `undefined` are left out, -0
+ * becomes 0. Numbers are otherwise kept as they are, also unsafe integers. All else throws PawlError `NOT_JSON`, which names
+ * the place as a JSON pointer below `what` ('the data of order', say); parts may then be frozen already. Cheap to call again on
+ * what it returned, or on an object that shares parts with that.
+ */
+export function freezeJson<T>(value: T, what: string): T {
+  const kept = walk(value, 1)
+  if (kept !== FAULT) return kept as T
+  const path = pointer(faultPath)
+  throw new PawlError('NOT_JSON', `${what}${path === '' ? '' : ` at ${path}`} ${faultReason}`, { details: { path } })
+}
+
+/** One text for one value, whatever order its keys were set in (sorted by UTF-16 units, as RFC 8785). For hashing only: slow. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null'
+  const fields = Object.entries(value)
+    .filter(([, part]) => part !== undefined)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, part]) => `${JSON.stringify(key)}:${canonicalJson(part)}`)
+  return `{${fields.join(',')}}`
+}
+
+// 22 characters of base64url are 132 of SHA-256's bits: no two values meet by chance, nor on purpose in less than 2^66 tries.
+const HASH_LENGTH = 22
+
+/** A short name for a value: SHA-256 of its canonical JSON, 22 characters of base64url. */
+export const jsonHash = (value: unknown): string =>
+  hash('sha256', canonicalJson(value), 'base64url').slice(0, HASH_LENGTH)
