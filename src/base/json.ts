@@ -7,8 +7,23 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 // Far above what anybody writes, far below what overflows the stack here, in JSON.stringify or in a reader of another language.
 const DEPTH_MAX = 200
 
-/** Objects and arrays that were checked and frozen whole: the parts that a next state shares with the last one are not walked again. */
-const checked = new WeakSet<object>()
+class Same {
+  constructor(object: object) {
+    return object
+  }
+}
+
+/**
+ * Marks an object as checked and frozen whole, so that the parts which a next state shares with the last one are not walked again: a
+ * private field that a constructor adds to the object it "makes". Nobody else can see, copy or forge it. A WeakSet says the
+ * same, but took 600 ns for each object (this takes 15), which was more than all the rest of the walk.
+ */
+class Checked extends Same {
+  readonly #mark = true
+  static has(object: object): boolean {
+    return #mark in object && object.#mark
+  }
+}
 
 // A fault is reported by return value, and its path grows on the way up: keeping a path on the way down would cost every good value.
 const FAULT = Symbol('fault')
@@ -73,6 +88,15 @@ const walkList = (list: readonly unknown[], depth: number): unknown => {
   return finish(copy ?? list)
 }
 
+/** The value of a field as it will stay (undefined means: leave the field out), or FAULT. */
+const walkField = (object: Record<string, unknown>, key: string, depth: number): unknown => {
+  if (!key.isWellFormed()) return fault(`has a key that ${ILL_FORMED}`)
+  // Freezing does not stop a getter from giving something else tomorrow. Asking costs 0.02 µs a field.
+  const field = Object.getOwnPropertyDescriptor(object, key)!
+  if (field.get !== undefined || field.set !== undefined) return fault('is a getter or setter: store the value itself')
+  return field.value === undefined ? undefined : walk(field.value, depth + 1)
+}
+
 /** The same object, frozen, or a frozen copy where a part of it had to change or go. */
 const walkObject = (object: Record<string, unknown>, depth: number): unknown => {
   if (!isPlain(Object.getPrototypeOf(object) as object | null)) return fault(classFault(object))
@@ -81,14 +105,9 @@ const walkObject = (object: Record<string, unknown>, depth: number): unknown => 
   let copy: Record<string, unknown> | undefined
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!
-    if (!key.isWellFormed()) {
-      fault(`has a key that ${ILL_FORMED}`)
-      return faultUnder(key)
-    }
-    const part = object[key]
-    const kept = part === undefined ? undefined : walk(part, depth + 1)
+    const kept = walkField(object, key, depth)
     if (kept === FAULT) return faultUnder(key)
-    if (copy === undefined && (kept === undefined || !Object.is(kept, part))) {
+    if (copy === undefined && (kept === undefined || !Object.is(kept, object[key]))) {
       copy = {}
       for (let k = 0; k < i; k++) put(copy, keys[k]!, object[keys[k]!])
     }
@@ -98,7 +117,8 @@ const walkObject = (object: Record<string, unknown>, depth: number): unknown => 
 }
 
 const finish = (whole: object): object => {
-  checked.add(whole)
+  // Objects that somebody else has frozen are walked each time: that a private field may be added to those is about to change in JavaScript.
+  if (Object.isExtensible(whole)) new Checked(whole)
   return Object.freeze(whole)
 }
 
@@ -112,7 +132,7 @@ const walk = (value: unknown, depth: number): unknown => {
     case 'boolean':
       return value
     case 'object': {
-      if (value === null || checked.has(value)) return value
+      if (value === null || Checked.has(value)) return value
       if (depth > DEPTH_MAX) return fault(`lies deeper than ${DEPTH_MAX} levels, or the value contains itself`)
       return Array.isArray(value) ? walkList(value, depth) : walkObject(value as Record<string, unknown>, depth)
     }
