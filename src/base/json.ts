@@ -19,9 +19,15 @@ class Same {
  * same, but took 600 ns for each object (this takes 15), which was more than all the rest of the walk.
  */
 class Checked extends Same {
-  readonly #mark = true
-  static has(object: object): boolean {
-    return #mark in object && object.#mark
+  /** Levels of objects in it, itself included: parts that are not walked again count towards the depth all the same. */
+  readonly #height: number
+  constructor(object: object, height: number) {
+    super(object)
+    this.#height = height
+  }
+  /** 0 for what is not marked. */
+  static height(value: unknown): number {
+    return typeof value === 'object' && value !== null && #height in value ? value.#height : 0
   }
 }
 
@@ -74,6 +80,7 @@ const put = (target: Record<string, unknown>, key: string, value: unknown): void
 const walkList = (list: readonly unknown[], depth: number): unknown => {
   if (!isPlainList(Object.getPrototypeOf(list) as object | null)) return fault(classFault(list))
   let copy: unknown[] | undefined
+  let height = 0
   for (let i = 0; i < list.length; i++) {
     const part = list[i]
     if (part === undefined) {
@@ -82,15 +89,16 @@ const walkList = (list: readonly unknown[], depth: number): unknown => {
     }
     const kept = walk(part, depth + 1)
     if (kept === FAULT) return faultUnder(i)
+    height = Math.max(height, Checked.height(kept))
     if (copy === undefined && !Object.is(kept, part)) copy = list.slice(0, i)
     copy?.push(kept)
   }
-  return finish(copy ?? list)
+  return finish(copy ?? list, height + 1)
 }
 
 /** The value of a field as it will stay (undefined means: leave the field out), or FAULT. */
 const walkField = (object: Record<string, unknown>, key: string, depth: number): unknown => {
-  if (!key.isWellFormed()) return fault(`has a key that ${ILL_FORMED}`)
+  if (!key.isWellFormed()) return fault(`is under a key that ${ILL_FORMED}`)
   // Freezing does not stop a getter from giving something else tomorrow. Asking costs 0.02 µs a field.
   const field = Object.getOwnPropertyDescriptor(object, key)!
   if (field.get !== undefined || field.set !== undefined) return fault('is a getter or setter: store the value itself')
@@ -103,24 +111,29 @@ const walkObject = (object: Record<string, unknown>, depth: number): unknown => 
   if (Object.getOwnPropertySymbols(object).length > 0) return fault('has a symbol for a key: keys are strings')
   const keys = Object.keys(object)
   let copy: Record<string, unknown> | undefined
+  let height = 0
   for (let i = 0; i < keys.length; i++) {
     const key = keys[i]!
     const kept = walkField(object, key, depth)
     if (kept === FAULT) return faultUnder(key)
+    height = Math.max(height, Checked.height(kept))
     if (copy === undefined && (kept === undefined || !Object.is(kept, object[key]))) {
       copy = {}
       for (let k = 0; k < i; k++) put(copy, keys[k]!, object[keys[k]!])
     }
     if (copy !== undefined && kept !== undefined) put(copy, key, kept)
   }
-  return finish(copy ?? object)
+  return finish(copy ?? object, height + 1)
 }
 
-const finish = (whole: object): object => {
-  // Objects that somebody else has frozen are walked each time: that a private field may be added to those is about to change in JavaScript.
-  if (Object.isExtensible(whole)) new Checked(whole)
-  return Object.freeze(whole)
+const finish = (whole: object, height: number): object => {
+  // What somebody else has frozen is copied: JavaScript is about to forbid adding private fields to that.
+  const own = Object.isExtensible(whole) ? whole : Array.isArray(whole) ? whole.slice() : { ...whole }
+  new Checked(own, height)
+  return Object.freeze(own)
 }
+
+const TOO_DEEP = `lies deeper than ${DEPTH_MAX} levels, or the value contains itself`
 
 const walk = (value: unknown, depth: number): unknown => {
   switch (typeof value) {
@@ -132,8 +145,11 @@ const walk = (value: unknown, depth: number): unknown => {
     case 'boolean':
       return value
     case 'object': {
-      if (value === null || Checked.has(value)) return value
-      if (depth > DEPTH_MAX) return fault(`lies deeper than ${DEPTH_MAX} levels, or the value contains itself`)
+      if (value === null) return value
+      const height = Checked.height(value)
+      // One level at least, for what is not marked.
+      if (depth + Math.max(height, 1) - 1 > DEPTH_MAX) return fault(TOO_DEEP)
+      if (height > 0) return value
       return Array.isArray(value) ? walkList(value, depth) : walkObject(value as Record<string, unknown>, depth)
     }
     case 'bigint':
