@@ -14,8 +14,9 @@ export interface PawlErrorDetails {
  */
 export class PawlError extends Error {
   readonly code: string
-  readonly messageId?: string
-  readonly details?: Readonly<Record<string, unknown>>
+  // `declare`: a field without a value would otherwise be there as undefined, in logs and in comparisons.
+  declare readonly messageId?: string
+  declare readonly details?: Readonly<Record<string, unknown>>
 
   constructor(code: string, message: string, more: PawlErrorDetails = {}) {
     super(message, 'cause' in more ? { cause: more.cause } : undefined)
@@ -60,7 +61,9 @@ const objectText = (e: object): string => {
   if (e instanceof Error) return e.name || 'Error'
   // An object with a text of its own (a URL, a class with toString), before the bare '[object Object]'.
   const text = typeof e.toString === 'function' ? `${(e as { toString(): string }).toString()}` : ''
-  return text !== '' && !/^\[object .*\]$/.test(text) ? text : JSON.stringify(e)
+  return text !== '' && !/^\[object .*\]$/.test(text)
+    ? text
+    : ((JSON.stringify(e) as string | undefined) ?? 'an object without a message')
 }
 
 /**
