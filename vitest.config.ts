@@ -22,7 +22,7 @@ const project = (name: string, testTimeoutMs: number, include = [`test/${name}/*
 export default defineConfig({
   test: {
     projects: [
-      project('architecture', 20_000, ['test/*.test.ts']),
+      project('repository', 20_000, ['test/*.test.ts']),
       project('unit', 10_000),
       project('types', 60_000),
       project('contract', 30_000),

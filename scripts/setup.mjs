@@ -3,19 +3,7 @@
 // the Node that the repository pins is there. It is a `pre…` script on purpose: npm starts a new shell for the script itself,
 // and that one finds the pinned `node` first on its PATH.
 import { spawnSync } from 'node:child_process'
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { createHash } from 'node:crypto'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, utimesSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -27,9 +15,8 @@ const marker = join(root, 'node_modules', '.package-lock.json')
 const isFresh = () => existsSync(marker) && statSync(marker).mtimeMs >= statSync(lockFile).mtimeMs
 if (isFresh()) process.exit(0)
 
-// Outside node_modules, which `npm ci` deletes; named after the checkout, so that two checkouts do not wait for each other.
-const guardFolder = join(tmpdir(), 'pawl-setup')
-const guard = join(guardFolder, createHash('sha256').update(root).digest('hex').slice(0, 16))
+// Outside node_modules, which `npm ci` deletes.
+const guard = join(root, '.pawl-setup')
 
 const isAlive = (pid) => {
   try {
@@ -42,7 +29,6 @@ const isAlive = (pid) => {
 
 /** True when this process holds the guard; a guard whose owner has died is taken over. */
 const take = () => {
-  mkdirSync(guardFolder, { recursive: true })
   try {
     const file = openSync(guard, 'wx')
     writeSync(file, String(process.pid))
@@ -63,7 +49,14 @@ const take = () => {
 }
 
 const sleep = (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
-while (!take()) {
+// Of two that take over a dead owner's guard at once, the second may remove what the first has just put there: whose number
+// still stands in it after a while is the owner.
+const holds = () => {
+  if (!take()) return false
+  sleep(100)
+  return existsSync(guard) && readFileSync(guard, 'utf8') === String(process.pid)
+}
+while (!holds()) {
   sleep(200)
   if (isFresh()) process.exit(0)
 }

@@ -6,7 +6,7 @@ const stages = [
   { name: 'types', command: 'tsc', args: ['--noEmit', '--checkers', '2'] },
   { name: 'lint', command: 'oxlint', args: ['--type-aware', '--deny-warnings'] },
   { name: 'format', command: 'prettier', args: ['--check', '--log-level', 'warn', '.'] },
-  { name: 'tests', command: 'vitest', args: ['run', ...process.argv.slice(2)] },
+  { name: 'tests', command: 'vitest', args: ['run', '--allowOnly=false', ...process.argv.slice(2)] },
 ]
 
 for (const { name, command, args } of stages) {
