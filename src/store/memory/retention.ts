@@ -1,0 +1,135 @@
+// What ends in the tables: retention, removal, and the recount that both laws are checked by.
+import { carriedMessages, carriedRemoved, instanceCount, messageCount } from '../../core/counts.ts'
+import type { Counts, Recount, RetentionCut, Tombstone } from '../store.ts'
+import { keyOf } from './rows.ts'
+import type { InstanceRow } from './rows.ts'
+import type { Space } from './space.ts'
+
+type Ended = 'done' | 'failed' | 'cancelled'
+const hasEnded = (condition: InstanceRow['condition']): condition is Ended =>
+  condition === 'done' || condition === 'failed' || condition === 'cancelled'
+
+/** Deletes one batch of what is over; answers how many rows went. */
+export function retain(space: Space, cut: RetentionCut): number {
+  let rows = 0
+  const full = (): boolean => rows >= cut.limit
+  for (const [key, receipt] of space.receipts)
+    if (!full() && receipt.at < cut.receiptsBefore) rows += Number(space.receipts.delete(key))
+  for (const [key, stone] of space.stones)
+    if (!full() && stone.at < cut.receiptsBefore) rows += Number(space.stones.delete(key))
+  if (cut.deadBefore !== undefined)
+    for (const letter of space.dead.values()) {
+      if (full() || letter.at >= cut.deadBefore) continue
+      rows += Number(space.dead.delete(letter.id))
+      if (letter.unit) discard(space, 'dead')
+    }
+  if (cut.endedBefore !== undefined) rows += retainEnded(space, cut.endedBefore, cut.limit - rows)
+  return rows
+}
+
+function retainEnded(space: Space, before: number, limit: number): number {
+  let rows = 0
+  for (const row of space.instances.values()) {
+    if (rows >= limit) return rows
+    // One instance goes whole, even where it has more rows than are left of the limit.
+    if (row.endedAt !== null && row.endedAt < before && hasEnded(row.condition)) {
+      rows += dropEvents(space, (event) => event.k === row.k)
+      rows += dropEnded(space, row, row.condition)
+    }
+  }
+  // Events from outside belong to no journal: they go when an instance of their age would.
+  if (rows < limit) rows += dropEvents(space, (event) => event.k === null && event.at < before)
+  return rows
+}
+
+function dropEvents(
+  space: Space,
+  over: (event: { readonly k: number | null; readonly at: number }) => boolean,
+): number {
+  let rows = 0
+  for (const log of space.events.values())
+    for (const [offset, event] of log) if (over(event)) rows += Number(log.delete(offset))
+  return rows
+}
+
+/** Deletes an ended instance with its journal, and carries what they counted for. */
+function dropEnded(space: Space, row: InstanceRow, condition: Ended): number {
+  const journal = space.journal.get(row.k) ?? []
+  for (const { unit, outcome } of journal)
+    if (unit && outcome !== 'late') space.count({ [carriedMessages(outcome)]: 1 })
+  for (const n of space.waitingOf.get(row.k) ?? []) if (space.waiting.get(n)!.unit) discard(space, 'waiting')
+  space.count({
+    [instanceCount(row.machine, condition)]: -1,
+    [instanceCount(row.machine, 'removed')]: 1,
+    [carriedRemoved(row.machine)]: 1,
+  })
+  space.dropInstance(row)
+  return 1 + journal.length
+}
+
+const discard = (space: Space, was: 'dead' | 'waiting'): void =>
+  space.count({ [messageCount(was)]: -1, [messageCount('discarded')]: 1, [carriedMessages('discarded')]: 1 })
+
+/** Erases one ended instance and leaves a stone. False: it is not there, or lives. */
+export function remove(space: Space, stone: Tombstone): boolean {
+  const key = keyOf(stone.target.machine, stone.target.id)
+  const k = space.names.get(key)
+  const row = k === undefined ? undefined : space.instances.get(k)
+  if (row === undefined || !hasEnded(row.condition)) return false
+  dropEnded(space, row, row.condition)
+  space.stones.set(key, { at: stone.at, text: JSON.stringify(stone) })
+  return true
+}
+
+const CONDITIONS = ['running', 'waiting', 'stalled', 'done', 'failed', 'cancelled'] as const
+type Conditions = Record<(typeof CONDITIONS)[number], number>
+type MachineRecount = Conditions & { started: number; removed: number; states: Record<string, number> }
+
+/** Counts the rows, and adds what retention has carried. The figures are not asked. */
+export function recount(space: Space): Recount {
+  return { instances: recountInstances(space), messages: recountMessages(space) }
+}
+
+function recountInstances(space: Space): Recount['instances'] {
+  const machines = new Map<string, MachineRecount>()
+  const of = (machine: string): MachineRecount => {
+    let sums = machines.get(machine)
+    if (sums === undefined) {
+      const states = Object.create(null) as Record<string, number>
+      sums = { started: 0, running: 0, waiting: 0, stalled: 0, done: 0, failed: 0, cancelled: 0, removed: 0, states }
+      machines.set(machine, sums)
+    }
+    return sums
+  }
+  for (const { machine, condition, state } of space.instances.values()) {
+    const sums = of(machine)
+    sums[condition]++
+    if (!hasEnded(condition)) sums.states[state] = (sums.states[state] ?? 0) + 1
+  }
+  const carried = carriedRemoved('')
+  for (const [name, sum] of Object.entries(space.sums))
+    if (name.startsWith(carried)) of(name.slice(carried.length)).removed += sum
+  for (const sums of machines.values())
+    sums.started = sums.removed + CONDITIONS.reduce((sum, condition) => sum + sums[condition], 0)
+  return Object.fromEntries(machines)
+}
+
+function recountMessages(space: Space): Recount['messages'] {
+  const carried = (figure: Parameters<typeof carriedMessages>[0]): number => space.sums[carriedMessages(figure)] ?? 0
+  const sums = { applied: carried('applied'), ignored: carried('ignored'), refused: carried('refused') }
+  for (const rows of space.journal.values())
+    for (const { unit, outcome } of rows) if (unit && outcome !== 'late') sums[outcome]++
+  const units = (rows: Iterable<{ readonly unit: boolean }>): number => [...rows].filter(({ unit }) => unit).length
+  const all = {
+    ...sums,
+    unclaimed: carried('unclaimed'),
+    waiting: units(space.waiting.values()),
+    pending: units(space.inbox.all()),
+    dead: units(space.dead.values()),
+    discarded: carried('discarded'),
+  }
+  return { accepted: Object.values(all).reduce((sum, one) => sum + one, 0), ...all }
+}
+
+/** The sums as they are now. */
+export const counts = (space: Space): Counts => ({ ...space.sums })
