@@ -1,0 +1,254 @@
+// The scheduler of the simulation: virtual time, several actors, and one thing at a time.
+//
+// Whatever an actor waits for (a timer, a turn, an answer of the store) is a parked continuation. A step is: wait until nothing
+// moves any more, pick one of the continuations that are ready, by the seed, and let it go. Where none is ready the clock jumps
+// to the next timer. Nothing else moves time or resolves anything, so one seed gives one run.
+//
+// S1  Between two steps nothing of the simulated system is running: all its promises hang on parked continuations.
+// S2  A crashed life never moves again: what it parked is dropped, what it parks later is never ready.
+// S3  Real time, the order of real timers and the load of the machine have no influence.
+import { systemClock } from '../../base/clock.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { SeededRandom } from '../../base/random.ts'
+import { Heap } from './heap.ts'
+
+/** Settings of a scheduler. */
+export interface SchedulerOptions {
+  /** Picks what moves next. */
+  readonly random: SeededRandom
+  /** The first moment, ms since 1970. */
+  readonly startMs: number
+  /** Steps that the trace remembers. Default 80. */
+  readonly traceSteps?: number
+}
+
+interface Parked {
+  readonly life: Life
+  readonly what: string
+  readonly go: () => void
+}
+
+interface Timer extends Parked {
+  readonly dueMs: number
+  /** Order of arming, for what is due in the same ms. */
+  readonly order: number
+  cancelled: boolean
+}
+
+/** Why `run` came back. */
+export type RunEnd = 'reached' | 'idle' | 'time' | 'steps'
+
+// On average eight steps pass within one ms: enough for races inside it, and a busy system still gets older.
+const MS_CHANCE = 1 / 8
+const FNV_PRIME = 0x01000193
+
+/** Picks what moves next, and owns the time. */
+export class Scheduler {
+  readonly #random: SeededRandom
+  readonly #ready: Parked[] = []
+  readonly #timers = new Heap<Timer>((a, b) => a.dueMs - b.dueMs || a.order - b.order)
+  readonly #traceSteps: number
+  readonly #trace: string[] = []
+  #order = 0
+  #nowMs: number
+  #steps = 0
+  #hash = 0x811c9dc5
+
+  constructor(o: SchedulerOptions) {
+    this.#random = o.random
+    this.#nowMs = o.startMs
+    this.#traceSteps = o.traceSteps ?? 80
+  }
+
+  /** The true time, which is also the store's. */
+  get nowMs(): number {
+    return this.#nowMs
+  }
+  /** Steps so far. */
+  get steps(): number {
+    return this.#steps
+  }
+  /** Of all steps so far; two runs of one seed must agree in it. */
+  get hash(): string {
+    return (this.#hash >>> 0).toString(16).padStart(8, '0')
+  }
+  /** The last steps, one a line. */
+  get trace(): string {
+    return this.#trace.join('\n')
+  }
+
+  /** A new actor. `skewMs`: how far its wall clock is from the truth. */
+  actor(name: string, skewMs = 0): Actor {
+    return new Actor(this, name, skewMs)
+  }
+
+  /** Writes a line into the trace, and into the hash. */
+  note(actor: string, what: string): void {
+    const line = `${this.#steps} ${this.#nowMs} ${actor} ${what}`
+    for (let i = 0; i < line.length; i++) this.#hash = Math.imul(this.#hash ^ line.charCodeAt(i), FNV_PRIME)
+    this.#trace.push(line)
+    if (this.#trace.length > this.#traceSteps) this.#trace.shift()
+  }
+
+  /** Makes a continuation ready. */
+  park(life: Life, what: string, go: () => void): void {
+    if (life.alive) this.#ready.push({ life, what, go })
+  }
+
+  /** Makes a continuation ready once that much time has passed; returns what cancels it. */
+  wait(life: Life, ms: number, what: string, go: () => void): () => void {
+    if (!life.alive || ms === Infinity) return () => {}
+    const dueMs = this.#nowMs + Math.max(0, ms)
+    const timer: Timer = { life, what, go, dueMs, order: this.#order++, cancelled: false }
+    this.#timers.push(timer)
+    return () => (timer.cancelled = true)
+  }
+
+  /**
+   * Steps until `reached` holds (asked before each step), nothing is left that could ever move (`idle`), time has come to `untilMs`, or
+   * `steps` more steps are made.
+   */
+  async run(o: { readonly reached: () => boolean; readonly untilMs: number; readonly steps: number }): Promise<RunEnd> {
+    for (let left = o.steps; left > 0; left--) {
+      await systemClock.turn()
+      if (o.reached()) return 'reached'
+      const parked = this.#next(o.untilMs)
+      if (typeof parked === 'string') return parked
+      this.#steps++
+      this.note(parked.life.name, parked.what)
+      parked.go()
+    }
+    return 'steps'
+  }
+
+  /** The next one to move, with time moved to where it can. */
+  #next(untilMs: number): Parked | 'idle' | 'time' {
+    if (this.#random.chance(MS_CHANCE)) this.#nowMs++
+    for (;;) {
+      this.#fireDue()
+      const parked = this.#pick()
+      if (parked !== undefined) return parked
+      const nextMs = this.#wakesAt()
+      if (nextMs === Infinity) return 'idle'
+      if (nextMs > untilMs) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs)
+        return 'time'
+      }
+      this.#nowMs = nextMs
+    }
+  }
+
+  /** Timers that are due become ready, and compete with what is ready already. */
+  #fireDue(): void {
+    for (let top = this.#timers.top; top !== undefined && top.dueMs <= this.#nowMs; top = this.#timers.top) {
+      this.#timers.pop()
+      if (!top.cancelled && top.life.alive) this.#ready.push(this.#unlessCancelled(top))
+    }
+  }
+
+  // A timer may be cancelled between falling due and being picked.
+  #unlessCancelled(timer: Timer): Parked {
+    return { life: timer.life, what: timer.what, go: () => (timer.cancelled ? undefined : timer.go()) }
+  }
+
+  #pick(): Parked | undefined {
+    for (let i = this.#ready.length - 1; i >= 0; i--) if (!this.#ready[i]!.life.alive) this.#ready.splice(i, 1)
+    const awake = this.#ready.filter((parked) => parked.life.awakeAtMs <= this.#nowMs)
+    if (awake.length === 0) return undefined
+    const parked = this.#random.pick(awake)
+    this.#ready.splice(this.#ready.indexOf(parked), 1)
+    return parked
+  }
+
+  /** When something could move that cannot now: the next timer, or the end of a pause. */
+  #wakesAt(): number {
+    const timer = this.#timers.top?.dueMs ?? Infinity
+    return this.#ready.reduce((earliest, { life }) => Math.min(earliest, life.awakeAtMs), timer)
+  }
+}
+
+/** One life of an actor: from its start to its crash. */
+export class Life {
+  readonly name: string
+  readonly #scheduler: Scheduler
+  readonly #skewMs: () => number
+  readonly #bornMs: number
+  #alive = true
+  #awakeAtMs = 0
+
+  constructor(scheduler: Scheduler, name: string, skewMs: () => number) {
+    this.#scheduler = scheduler
+    this.name = name
+    this.#skewMs = skewMs
+    this.#bornMs = scheduler.nowMs
+  }
+
+  /** False after its crash. */
+  get alive(): boolean {
+    return this.#alive
+  }
+  /** Until then it does not move. */
+  get awakeAtMs(): number {
+    return this.#awakeAtMs
+  }
+
+  /** Its continuations are gone, and those to come are never ready. */
+  end(): void {
+    this.#alive = false
+  }
+  /** It stands still for that long, while time and the others go on. */
+  pause(ms: number): void {
+    this.#awakeAtMs = this.#scheduler.nowMs + ms
+  }
+
+  /** Resolves when it is picked. */
+  park(what: string): Promise<void> {
+    return new Promise((resolve) => this.#scheduler.park(this, what, resolve))
+  }
+  /** Resolves when it is picked after that much time. */
+  wait(ms: number, what: string): Promise<void> {
+    return new Promise((resolve) => void this.#scheduler.wait(this, ms, what, resolve))
+  }
+
+  /** Its own clock: the wall clock is skewed, the monotonic one starts with the life. */
+  readonly clock: Clock = {
+    now: () => this.#scheduler.nowMs + this.#skewMs(),
+    monotonic: () => this.#scheduler.nowMs - this.#bornMs,
+    after: (ms, fire) => this.#scheduler.wait(this, ms, 'timer', fire),
+    turn: () => this.park('turn'),
+  }
+}
+
+/** Something that acts, crashes and starts again: a worker, the store's server, the world outside. */
+export class Actor {
+  readonly name: string
+  /** How far its wall clock is from the truth; may be changed, as wall clocks are. */
+  skewMs: number
+  readonly #scheduler: Scheduler
+  #lives = 0
+  #life: Life
+
+  constructor(scheduler: Scheduler, name: string, skewMs: number) {
+    this.#scheduler = scheduler
+    this.name = name
+    this.skewMs = skewMs
+    this.#life = this.#born()
+  }
+
+  /** The present life. */
+  get life(): Life {
+    return this.#life
+  }
+
+  /** Ends the present life and begins another. */
+  crash(): Life {
+    this.#life.end()
+    this.#scheduler.note(this.#life.name, 'crash')
+    this.#life = this.#born()
+    return this.#life
+  }
+
+  #born(): Life {
+    return new Life(this.#scheduler, `${this.name}#${++this.#lives}`, () => this.skewMs)
+  }
+}
