@@ -236,6 +236,7 @@ const gates = () => {
     seen: gate<void>('seen'),
     locked: gate<void>('locked'),
     answer: gate<'ok' | 'lost'>('answer'),
+    written: () => {},
     isBad: ({ id, status }) => id === 'o-666' && status !== 'stalled',
   }
   const turn = () => new Promise((resolve) => setImmediate(resolve))

@@ -1,6 +1,7 @@
 // What lies between a worker and the space: for users nothing, for the simulation a network and a server under load.
 import type { Instance } from '../../core/model.ts'
 import type { Store } from '../store.ts'
+import type { ChangeRows } from './write.ts'
 
 /** One call on its way. */
 export interface StoreCall {
@@ -29,6 +30,8 @@ export interface Reach {
   locked(call: StoreCall): Promise<void>
   /** It has taken effect, and the answer is on its way: `lost` means that the caller learns that nothing is known. */
   answer(call: StoreCall): Promise<'ok' | 'lost'>
+  /** A commit has just taken effect: the tables are as it left them. Called in the same instant. */
+  written(session: string, n: number, rows: ChangeRows): void
   /** Whether the store refuses this row for what is in it, now and always. */
   isBad(row: Pick<Instance, 'machine' | 'id' | 'status'>): boolean
 }

@@ -1,5 +1,5 @@
 // What is read of the tables in memory. Every answer is made from texts, so nobody shares anything with the tables.
-import { hasEnded } from '../../core/model.ts'
+import { PawlError } from '../../base/errors.ts'
 import type { ChildRecord, Instance } from '../../core/model.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import type {
@@ -118,15 +118,28 @@ export function events(space: Space, partition: number, after: number, limit: nu
   return offsets.slice(0, limit).map((offset) => read<EventRow>(log.get(offset)!))
 }
 
-const ended = (row: InstanceRow): boolean =>
-  row.condition !== 'running' && row.condition !== 'waiting' && hasEnded(row.condition)
+const ended = (row: InstanceRow): boolean => row.endedAt !== null
 
-/** A page's end: which of the two orders it stood in, and at which k. */
-const placeOf = (row: InstanceRow): readonly [ended: number, k: number] => (ended(row) ? [1, -row.k] : [0, row.k])
+/** Where a row stands in a list: its section, and its place in there. */
+type Place = readonly [section: number, first: number, second: number]
+const placeOf = ({ condition, endedAt, k }: InstanceRow): Place => {
+  if (endedAt !== null) return [2, -endedAt, -k]
+  return [condition === 'stalled' ? 1 : 0, k, 0]
+}
+const compare = (a: Place, b: Place): number => a[0] - b[0] || a[1] - b[1] || a[2] - b[2]
 
-/** A page of instances: the living ones first, oldest first; then those that have ended, newest first. */
+function cursorOf(after: string | undefined): Place | undefined {
+  if (after === undefined) return undefined
+  const [section, first, second] = after.split(':').map(Number)
+  if (![section, first, second].every(Number.isFinite))
+    throw new PawlError('BAD_CURSOR', `after: '${after}' is no cursor of a list: pass the \`next\` of the page before`)
+  return [section!, first!, second!]
+}
+
+/** A page of instances: the living ones oldest first, then the stalled ones, then those that have ended, newest end first. */
 export function list(space: Space, query: ListQuery): { readonly items: readonly Instance[]; readonly next?: string } {
   const states = query.state === undefined ? undefined : new Set([query.state].flat())
+  const after = cursorOf(query.after)
   const rows = [...space.instances.values()]
     .filter(
       (row) =>
@@ -136,30 +149,30 @@ export function list(space: Space, query: ListQuery): { readonly items: readonly
         (query.stallCode === undefined || row.stallCode === query.stallCode),
     )
     .map((row) => ({ row, place: placeOf(row) }))
+    .filter(({ place }) => after === undefined || compare(place, after) > 0)
     .toSorted((a, b) => compare(a.place, b.place))
-  const after = query.after?.split(',').map(Number)
-  const start = after === undefined ? 0 : rows.findIndex(({ place }) => compare(place, [after[0]!, after[1]!]) > 0)
-  const page = start < 0 ? [] : rows.slice(start, start + query.limit)
+  const page = rows.slice(0, query.limit)
   const items = page.map(({ row }) => instanceOf(row))
-  const last = page.at(-1)
-  const more = last !== undefined && last !== rows.at(-1)
-  return more ? { items, next: last.place.join(',') } : { items }
+  return page.length < rows.length ? { items, next: page.at(-1)!.place.join(':') } : { items }
 }
 
-const compare = (a: readonly [number, number], b: readonly [number, number]): number => a[0] - b[0] || a[1] - b[1]
-
-/** A page of dead letters, oldest first. */
+/** A page of dead letters, newest first. The cursor is a place, so it stays right when its letter goes. */
 export function deadLetters(
   space: Space,
   query: { readonly machine?: string; readonly limit: number; readonly after?: string },
 ): { readonly items: readonly DeadLetterRow[]; readonly next?: string } {
+  const before = query.after === undefined ? Infinity : Number(query.after)
+  if (Number.isNaN(before))
+    throw new PawlError(
+      'BAD_CURSOR',
+      `after: '${query.after}' is no cursor of dead letters: pass the \`next\` of the page before`,
+    )
   const rows = [...space.dead.values()]
-    .filter((row) => query.machine === undefined || row.machine === query.machine)
-    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
-    .filter((row) => query.after === undefined || row.id > query.after)
+    .filter((row) => row.n < before && (query.machine === undefined || row.machine === query.machine))
+    .toReversed()
   const page = rows.slice(0, query.limit)
   const items = page.map((row) => read<DeadLetterRow>(row))
-  return page.length < rows.length ? { items, next: page.at(-1)!.id } : { items }
+  return page.length < rows.length ? { items, next: String(page.at(-1)!.n) } : { items }
 }
 
 /** Where the living and the stalled instances of a machine are. */

@@ -23,23 +23,29 @@ export function retain(space: Space, cut: RetentionCut): number {
       rows += Number(space.dead.delete(letter.id))
       if (letter.unit) discard(space, 'dead')
     }
-  if (cut.endedBefore !== undefined) rows += retainEnded(space, cut.endedBefore, cut.limit - rows)
+  if (cut.endedBefore !== undefined) rows += retainEnded(space, cut.endedBefore, cut.receiptsBefore, cut.limit - rows)
   return rows
 }
 
-function retainEnded(space: Space, before: number, limit: number): number {
+function retainEnded(space: Space, before: number, receiptsBefore: number, limit: number): number {
   let rows = 0
   for (const row of space.instances.values()) {
     if (rows >= limit) return rows
     // One instance goes whole, even where it has more rows than are left of the limit.
-    if (row.endedAt !== null && row.endedAt < before && hasEnded(row.condition)) {
-      rows += dropEvents(space, (event) => event.k === row.k)
-      rows += dropEnded(space, row, row.condition)
-    }
+    const { k, machine, id, endedAt, condition } = row
+    if (endedAt === null || endedAt >= before || !hasEnded(condition)) continue
+    rows += dropEvents(space, (event) => event.k === k)
+    rows += dropEnded(space, row, condition)
+    // A late copy of the message that started it must not start it again while receipts of that time are kept.
+    if (endedAt >= receiptsBefore) putStone(space, { target: { machine, id }, at: endedAt, why: 'retention' })
   }
   // Events from outside belong to no journal: they go when an instance of their age would.
   if (rows < limit) rows += dropEvents(space, (event) => event.k === null && event.at < before)
   return rows
+}
+
+function putStone(space: Space, stone: Tombstone): void {
+  space.stones.set(keyOf(stone.target.machine, stone.target.id), { at: stone.at, text: JSON.stringify(stone) })
 }
 
 function dropEvents(
@@ -77,15 +83,20 @@ export function remove(space: Space, stone: Tombstone): boolean {
   const row = k === undefined ? undefined : space.instances.get(k)
   if (row === undefined || !hasEnded(row.condition)) return false
   dropEnded(space, row, row.condition)
-  space.stones.set(key, { at: stone.at, text: JSON.stringify(stone) })
+  putStone(space, stone)
   return true
 }
 
-const CONDITIONS = ['running', 'waiting', 'stalled', 'done', 'failed', 'cancelled'] as const
-type Conditions = Record<(typeof CONDITIONS)[number], number>
-type MachineRecount = Conditions & { started: number; removed: number; states: Record<string, number> }
+type MachineRecount = Record<InstanceRow['condition'], number> & {
+  started: number
+  removed: number
+  states: Record<string, number>
+}
 
-/** Counts the rows, and adds what retention has carried. The figures are not asked. */
+/**
+ * Counts the rows, and adds what retention has carried. `started` and `accepted` are the left sides of the laws: as they were counted
+ * where instances and messages come in. No other figure is asked.
+ */
 export function recount(space: Space): Recount {
   return { instances: recountInstances(space), messages: recountMessages(space) }
 }
@@ -109,8 +120,7 @@ function recountInstances(space: Space): Recount['instances'] {
   const carried = carriedRemoved('')
   for (const [name, sum] of Object.entries(space.sums))
     if (name.startsWith(carried)) of(name.slice(carried.length)).removed += sum
-  for (const sums of machines.values())
-    sums.started = sums.removed + CONDITIONS.reduce((sum, condition) => sum + sums[condition], 0)
+  for (const [machine, sums] of machines) sums.started = space.sums[instanceCount(machine, 'started')] ?? 0
   return Object.fromEntries(machines)
 }
 
@@ -120,7 +130,8 @@ function recountMessages(space: Space): Recount['messages'] {
   for (const rows of space.journal.values())
     for (const { unit, outcome } of rows) if (unit && outcome !== 'late') sums[outcome]++
   const units = (rows: Iterable<{ readonly unit: boolean }>): number => [...rows].filter(({ unit }) => unit).length
-  const all = {
+  return {
+    accepted: space.sums[messageCount('accepted')] ?? 0,
     ...sums,
     unclaimed: carried('unclaimed'),
     waiting: units(space.waiting.values()),
@@ -128,7 +139,6 @@ function recountMessages(space: Space): Recount['messages'] {
     dead: units(space.dead.values()),
     discarded: carried('discarded'),
   }
-  return { accepted: Object.values(all).reduce((sum, one) => sum + one, 0), ...all }
 }
 
 /** The sums as they are now. */

@@ -167,6 +167,7 @@ export interface DeadTextRow extends TextRow {
   readonly id: string
   readonly machine: string
   readonly at: number
+  /** It is an event or a command. */
   readonly unit: boolean
 }
 /** A dead letter as a row. */

@@ -66,7 +66,8 @@ export class Space {
   readonly waitingOf = new Map<number | string, Set<number>>()
   readonly inbox = new Inbox()
   readonly receipts = new Map<string, TextRow & { readonly at: number }>()
-  readonly dead = new Map<string, DeadTextRow>()
+  /** By id, in the order of `n`: the order in which they came. */
+  readonly dead = new Map<string, DeadTextRow & { readonly n: number }>()
   readonly stones = new Map<string, TextRow & { readonly at: number }>()
   readonly sums: Record<string, number> = Object.create(null) as Record<string, number>
   readonly graphs = new Map<
@@ -79,6 +80,7 @@ export class Space {
   lastK = 0
   lastWaiting = 0
   lastInbox = 0
+  lastDead = 0
 
   constructor({ clock, random }: SpaceOptions) {
     this.clock = clock
@@ -198,6 +200,11 @@ export class Space {
     if (row === undefined) return
     this.waiting.delete(n)
     mark(this.waitingOf, row.k ?? keyOf(row.target.machine, row.target.id), n, false)
+  }
+
+  /** Adds a dead letter. */
+  putDead(row: DeadTextRow): void {
+    this.dead.set(row.id, { n: ++this.lastDead, ...row })
   }
 
   /** Keeps a machine's graph, in place of an older one of the same version. */

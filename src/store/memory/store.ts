@@ -205,6 +205,7 @@ export class ModelStore implements Store {
     if (problem !== undefined) return problem
     const inbox = write(this.space, rows)
     this.space.settle(owner, n, inbox)
+    this.#reach?.written(session, n, rows)
     return { kind: 'applied', inbox }
   }
 

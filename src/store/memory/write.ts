@@ -133,7 +133,7 @@ export function write(space: Space, rows: ChangeRows): readonly number[] {
   for (const n of rows.read) space.inbox.delete(n)
   for (const row of rows.receipts) space.receipts.set(row.key, row)
   for (const id of rows.undead) space.dead.delete(id)
-  for (const row of rows.deadLetters) space.dead.set(row.id, row)
+  for (const row of rows.deadLetters) space.putDead(row)
   for (const { partition, head, stamp } of rows.heads) Object.assign(space.partitions[partition]!, { head, stamp })
   space.count(rows.counts)
   return space.append(rows.inbox)
