@@ -77,8 +77,8 @@ export class Space {
   /** k by partition: those that have a dueAt, and those that have an open call. */
   readonly dueIn = new Map<number, Set<number>>()
   readonly openIn = new Map<number, Set<number>>()
-  lastK = 0
-  lastWaiting = 0
+  /** The greatest numbers that were given. */
+  readonly #allotted = { k: 0, waiting: 0 }
   lastInbox = 0
   lastDead = 0
 
@@ -152,6 +152,13 @@ export class Space {
     session.floor = Math.max(session.floor, oldest!)
   }
 
+  /** Gives `count` numbers in a row; answers the first. */
+  allot(what: 'k' | 'waiting', count: number): number {
+    const first = this.#allotted[what] + 1
+    this.#allotted[what] += count
+    return first
+  }
+
   /** Adds rows to the inbox. */
   append(rows: readonly Omit<InboxRow, 'n'>[]): readonly number[] {
     return rows.map((row) => {
@@ -163,14 +170,13 @@ export class Space {
 
   /** Adds differences to the sums. */
   count(counts: Counts): void {
-    for (const [name, by] of Object.entries(counts)) this.sums[name] = (this.sums[name] ?? 0) + by
+    for (const [name, by] of Object.entries(counts)) if (by !== 0) this.sums[name] = (this.sums[name] ?? 0) + by
   }
 
   /** Writes an instance, and keeps its indexes. */
   putInstance(row: InstanceRow): void {
     this.instances.set(row.k, row)
     this.names.set(keyOf(row.machine, row.id), row.k)
-    this.lastK = Math.max(this.lastK, row.k)
     mark(this.dueIn, row.partition, row.k, row.dueAt !== null)
     mark(this.openIn, row.partition, row.k, row.condition === 'running')
   }
@@ -190,7 +196,6 @@ export class Space {
   putWaiting(row: WaitingTextRow): void {
     this.dropWaiting(row.n)
     this.waiting.set(row.n, row)
-    this.lastWaiting = Math.max(this.lastWaiting, row.n)
     mark(this.waitingOf, row.k ?? keyOf(row.target.machine, row.target.id), row.n, true)
   }
 

@@ -274,12 +274,8 @@ export class ModelStore implements Store {
     return this.#call({ name: 'receipts' }, () => reads.receipts(this.space, keys))
   }
 
-  lastK() {
-    return this.#call({ name: 'lastK' }, () => this.space.lastK)
-  }
-
-  lastWaiting() {
-    return this.#call({ name: 'lastWaiting' }, () => this.space.lastWaiting)
+  allot(what: 'k' | 'waiting', count: number) {
+    return this.#call({ name: 'allot' }, () => this.space.allot(what, count))
   }
 
   tombstone({ machine, id }: Target) {

@@ -1,0 +1,157 @@
+// The world outside: the services that activities call. It remembers what was asked of it under which key, and misbehaves as
+// services do: slow, silent, broken before or after it has done the work, refusing by rule.
+//
+// W1  It is idempotent: what is done under a key stays done, with one answer; a refusal under a key stays that refusal.
+// W2  What was undone before it arrived is never done (a service that knows keys refuses such stragglers).
+// W3  It goes on when the worker that called is dead; only the answer is lost then.
+import { canonicalJson } from '../../base/json.ts'
+import type { SeededRandom } from '../../base/random.ts'
+import type { AttemptContext } from '../../machine/definition.ts'
+import type { Life } from './scheduler.ts'
+import type { Violations } from './violation.ts'
+
+/** One service that activities call. */
+export interface Deed {
+  readonly activity: string
+  /** What it answers; a function of the input and the key alone. */
+  readonly answer: (input: Readonly<Record<string, unknown>>, key: string) => unknown
+  /** Failures that it declares, with the chance that a key meets one. */
+  readonly failures?: readonly { readonly code: string; readonly chance: number }[]
+  /** Present on an undo: the key of the deed that it undoes. */
+  readonly undoes?: (input: Readonly<Record<string, unknown>>) => string
+}
+
+/** All that happened under one key. */
+export interface KeyRecord {
+  readonly key: string
+  readonly activity: string
+  readonly inputText: string
+  attempts: number
+  /** Attempts whose work the service has begun and not ended: it may be done any moment. */
+  running: number
+  settled: 'done' | 'refused' | 'void' | undefined
+  code: string | undefined
+  undone: boolean
+}
+
+/** How an attempt goes. `broken`: it fails with nothing done; `unheard`: done, and the answer is an error; `silent`: it never
+ *  answers, done or not; `late`: it answers after every timeout. */
+type Course = 'well' | 'broken' | 'unheard' | 'silent' | 'late'
+
+/** What a world needs. */
+export interface WorldOptions {
+  /** The services' own life. */
+  readonly life: Life
+  readonly random: SeededRandom
+  readonly violations: Violations
+  readonly deeds: readonly Deed[]
+  /** Whether a call of that key was ever committed (I5). */
+  readonly isDurable: (key: string) => boolean
+}
+
+const LATE_MS = 120_000
+
+/** The services, and what they remember. */
+export class World {
+  readonly #o: WorldOptions
+  readonly #deeds: ReadonlyMap<string, Deed>
+  readonly records = new Map<string, KeyRecord>()
+  /** Keys of deeds that were undone before they were done. */
+  readonly #undoneEarly = new Set<string>()
+  /** Chance of each course; what is left over goes well. */
+  courses: Readonly<Partial<Record<Course, number>>> = {}
+  /** The longest that a service takes on one side of its work. */
+  slowMs = 50
+
+  constructor(o: WorldOptions) {
+    this.#o = o
+    this.#deeds = new Map(o.deeds.map((deed) => [deed.activity, deed]))
+  }
+
+  /** One attempt, called from one life of a worker. */
+  async attempt(
+    life: Life,
+    activity: string,
+    input: Readonly<Record<string, unknown>>,
+    context: AttemptContext,
+  ): Promise<unknown> {
+    const deed = this.#deeds.get(activity)!
+    const record = this.#recordOf(deed, input, context.idempotencyKey)
+    record.attempts++
+    const course = this.#course()
+    const dies = course === 'broken' || (course === 'silent' && this.#o.random.chance(0.5))
+    record.running++
+    await this.#takesTime(course === 'silent' ? LATE_MS : this.slowMs, `${activity} works`)
+    if (!dies) this.#settle(deed, record, input)
+    record.running--
+    if (course === 'silent') return await new Promise(() => {})
+    await this.#takesTime(course === 'late' ? LATE_MS : this.slowMs, `${activity} answers`)
+    await life.park(`${activity}: ${course}`)
+    if (course === 'broken' || course === 'unheard') throw new Error(`${activity}: connection lost (${course})`)
+    if (record.settled === 'refused') context.fail(record.code!, `${activity} refuses`)
+    return deed.answer(input, record.key)
+  }
+
+  #course(): Course {
+    let left = this.#o.random.next()
+    for (const course of ['broken', 'unheard', 'silent', 'late'] as const) {
+      left -= this.courses[course] ?? 0
+      if (left < 0) return course
+    }
+    return 'well'
+  }
+
+  #recordOf(deed: Deed, input: Readonly<Record<string, unknown>>, key: string): KeyRecord {
+    const { violations, isDurable } = this.#o
+    const inputText = canonicalJson(input)
+    violations.check(
+      'I5',
+      isDurable(key),
+      () => `${deed.activity} was started under ${key}, which no commit has asked for`,
+    )
+    const known = this.records.get(key)
+    if (known === undefined) {
+      const { activity } = deed
+      const fresh = {
+        key,
+        activity,
+        inputText,
+        attempts: 0,
+        running: 0,
+        settled: undefined,
+        code: undefined,
+        undone: false,
+      }
+      this.records.set(key, fresh)
+      return fresh
+    }
+    violations.check(
+      'I5',
+      known.activity === deed.activity && known.inputText === inputText,
+      () => `key ${key} came with ${deed.activity} ${inputText}, and before with ${known.activity} ${known.inputText}`,
+    )
+    return known
+  }
+
+  #settle(deed: Deed, record: KeyRecord, input: Readonly<Record<string, unknown>>): void {
+    if (record.settled !== undefined) return
+    if (this.#undoneEarly.has(record.key)) {
+      record.settled = 'void'
+      return
+    }
+    const failure = deed.failures?.find(({ chance }) => this.#o.random.chance(chance))
+    record.settled = failure === undefined ? 'done' : 'refused'
+    record.code = failure?.code
+    if (failure === undefined && deed.undoes !== undefined) this.#undo(deed.undoes(input))
+  }
+
+  #undo(key: string): void {
+    const done = this.records.get(key)
+    if (done?.settled === undefined) this.#undoneEarly.add(key)
+    if (done !== undefined) done.undone = true
+  }
+
+  #takesTime(ms: number, what: string): Promise<void> {
+    return this.#o.life.wait(this.#o.random.int(Math.max(1, ms)), what)
+  }
+}
