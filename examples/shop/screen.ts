@@ -105,7 +105,7 @@ function listeners({ counts }: Figures): Line[] {
     const steps = states.flatMap((state): Span[] => [
       `${state} `,
       [count(found?.states[state] ?? 0), 'bold'],
-      [' ──▸ ', 'dim'],
+      [' ▸ ', 'dim'],
     ])
     return [[`  ${machine.padEnd(14)}`, 'cyan'], ...steps, `${end} `, [count(found?.done ?? 0), ['bold', 'green']]]
   }
