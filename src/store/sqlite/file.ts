@@ -1,0 +1,154 @@
+// The file of a store: where it really is, who holds it, and a connection to it.
+import { chmodSync, closeSync, existsSync, openSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { PawlError } from '../../base/errors.ts'
+import { failureKind, storeError } from './failure.ts'
+
+/** A connection, and the lock that makes it the only writer's. */
+export interface OpenFile {
+  readonly db: DatabaseSync
+  /** With symbolic links resolved; `:memory:` for none. */
+  readonly path: string
+  /** Closes both. */
+  close(): void
+}
+
+const PRIVATE = 0o600
+// A user's own connection may write to the same file: its transactions are waited for this long.
+const BUSY_TIMEOUT_MS = 5_000
+const PRAGMAS = `
+  pragma journal_mode = wal;
+  pragma synchronous = full;
+  pragma foreign_keys = off;
+  pragma cache_size = -65536;
+  pragma wal_autocheckpoint = 4000;
+  pragma journal_size_limit = 67108864;`
+
+const badPath = (path: string, why: string, cause?: unknown): PawlError =>
+  new PawlError('STORE_PATH', `the store ${path}: ${why}`, { details: { path }, cause })
+
+/** Where the file is, or will be. Two names of one file must meet in one lock. */
+function resolvePath(path: string): string {
+  if (existsSync(path)) return realpathSync(path)
+  let directory: string
+  try {
+    directory = realpathSync(dirname(path))
+  } catch (error) {
+    throw badPath(path, `the directory ${dirname(path)} does not exist: create it first`, error)
+  }
+  return join(directory, basename(path))
+}
+
+/**
+ * Creates the file, for its owner alone. One that exists is left alone: opening and closing it here would drop every lock that
+ * this process holds on it (POSIX), the store's own lock among them.
+ */
+function createPrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', PRIVATE))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+      throw new PawlError(
+        'STORE_READ_ONLY',
+        `the store ${path} cannot be created: check the owner and the mode of its directory`,
+        { cause: error, details: { path } },
+      )
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new PawlError('STORE_FULL', `the store ${path} cannot be created: the disk is full`, {
+        cause: error,
+        details: { path },
+      })
+    throw badPath(path, 'it cannot be created', error)
+  }
+}
+
+/**
+ * Holds `<path>-lock` for as long as this connection is open: Node has no flock, and a lease in the file would make a restart after
+ * kill -9 wait. The operating system frees it with the process. Throws `STORE_IN_USE`, also for a second open in one process.
+ */
+function lock(path: string): DatabaseSync {
+  const name = `${path}-lock`
+  createPrivate(name)
+  const db = new DatabaseSync(name, { timeout: 0 })
+  try {
+    db.exec('pragma journal_mode = delete; begin exclusive')
+    return db
+  } catch (error) {
+    db.close()
+    if (failureKind(error) !== 'transient') throw storeError(error, name)
+    throw new PawlError(
+      'STORE_IN_USE',
+      `the store ${path} is open already, here or in another process: stop that one first, or use another file`,
+      { cause: error, details: { path } },
+    )
+  }
+}
+
+/** Opens the file, creating it if there is none, and holds its lock. Throws PawlErrors as `Store.open` says. */
+export function openFile(path: string): OpenFile {
+  if (path === ':memory:') {
+    const db = new DatabaseSync(path)
+    db.exec('pragma foreign_keys = off')
+    return { db, path, close: () => db.close() }
+  }
+  const real = resolvePath(path)
+  const held = lock(real)
+  let db: DatabaseSync | undefined
+  try {
+    createPrivate(real)
+    db = new DatabaseSync(real, { timeout: BUSY_TIMEOUT_MS })
+    db.exec(PRAGMAS)
+    checkWritable(db)
+  } catch (error) {
+    db?.close()
+    held.close()
+    throw storeError(error, real)
+  }
+  const opened = db
+  return {
+    db: opened,
+    path: real,
+    close() {
+      try {
+        opened.close()
+      } finally {
+        held.close()
+      }
+    },
+  }
+}
+
+/** A file that cannot be written is opened read-only without a word, and fails at the first commit only. */
+function checkWritable(db: DatabaseSync): void {
+  db.exec('begin immediate')
+  db.exec('rollback')
+}
+
+/** Creates an empty file for a backup; throws PawlError `BACKUP_EXISTS` where there is one already. */
+export function createBackupFile(path: string): void {
+  if (existsSync(path))
+    throw new PawlError('BACKUP_EXISTS', `the file ${path} exists: a backup never overwrites, give another name`, {
+      details: { path },
+    })
+  const directory = dirname(path)
+  if (!existsSync(directory)) throw badPath(path, `the directory ${directory} does not exist: create it first`)
+  createPrivate(path)
+  chmodSync(path, PRIVATE)
+}
+
+const OLDEST = [3, 51, 3] as const
+
+/** Throws PawlError `SQLITE_TOO_OLD` for versions with the WAL-reset corruption bug, mended in 3.51.3. */
+export function checkVersion(version: string): void {
+  const parts = version.split('.').map(Number)
+  const place = OLDEST.findIndex((least, i) => (parts[i] ?? 0) !== least)
+  if (place === -1 || (parts[place] ?? 0) > OLDEST[place]!) return
+  throw new PawlError(
+    'SQLITE_TOO_OLD',
+    `this Node bundles SQLite ${version}, which may corrupt a file in WAL mode: use Node 22.22.3, 24.15.0 or newer (SQLite ${OLDEST.join('.')})`,
+    { details: { version } },
+  )
+}

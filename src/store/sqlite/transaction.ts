@@ -1,0 +1,68 @@
+// What a user's work sees inside `Store.transaction`.
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { PawlError } from '../../base/errors.ts'
+import type { Counts, InboxRow, StoreTransaction } from '../store.ts'
+import type { Writer } from './commit.ts'
+
+// As many as an application has different statements, hardly more; all go at once when it writes values into its texts.
+const STATEMENTS_MAX = 200
+
+/** The prepared statements of a user's texts. */
+export class UserStatements {
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+  }
+
+  /** The statement of a text. Throws what SQLite says of a text that it does not understand. */
+  of(text: string): StatementSync {
+    const known = this.#statements.get(text)
+    if (known !== undefined) return known
+    const statement = this.#db.prepare(text)
+    if (this.#statements.size >= STATEMENTS_MAX) this.#statements.clear()
+    this.#statements.set(text, statement)
+    return statement
+  }
+}
+
+const bindable = (value: unknown): SQLInputValue =>
+  typeof value === 'boolean' ? Number(value) : (value as SQLInputValue)
+
+/** One transaction of a user, until `end`. */
+export class UserTransaction implements StoreTransaction {
+  readonly #statements: UserStatements
+  readonly #writer: Writer
+  #over = false
+
+  constructor(statements: UserStatements, writer: Writer) {
+    this.#statements = statements
+    this.#writer = writer
+  }
+
+  #check(): void {
+    if (this.#over)
+      throw new PawlError(
+        'TRANSACTION_OVER',
+        'this transaction is over: use `tx` only inside the work that was given it',
+      )
+  }
+
+  /** Runs one statement and gives its rows; `true` and `false` are bound as 1 and 0. Errors of SQLite come as they are. */
+  sql(text: string, values: readonly unknown[] = []): readonly Readonly<Record<string, unknown>>[] {
+    this.#check()
+    return this.#statements.of(text).all(...values.map(bindable))
+  }
+
+  append(rows: readonly Omit<InboxRow, 'n'>[], counts: Counts): void {
+    this.#check()
+    this.#writer.append(rows)
+    this.#writer.count(counts)
+  }
+
+  /** From now on every use throws. */
+  end(): void {
+    this.#over = true
+  }
+}
