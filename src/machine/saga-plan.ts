@@ -205,11 +205,12 @@ export function readPlan(place: Place, parts: readonly Part[]): SagaPlan {
     if (part.kind === 'pivot') {
       if (past) place.say('undo-after-pivot', 'has two pivots')
       past = true
-    } else if (part.kind === 'emit') {
+    } else if ('options' in part) plan.steps.push(readStep(place, part, past))
+    else if (part.kind === 'failed') plan.failed.push(...readEmit<never>(place, part.type, part.data, 'failed()'))
+    else {
       const emits = plan.steps.at(-1)?.emits ?? plan.begin
       emits.push(...readEmit<SagaScope>(place, part.type, part.data, 'emit()'))
-    } else if (part.kind === 'failed') plan.failed.push(...readEmit<never>(place, part.type, part.data, 'failed()'))
-    else plan.steps.push(readStep(place, part, past))
+    }
   }
   checkNames(place, plan.steps)
   return plan
