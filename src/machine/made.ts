@@ -1,5 +1,11 @@
-import type { ActivityBody, ActivityDefinition, MachineDefinition, MessageDefinition } from './definition.ts'
-import { activityOf, definitionOf, messageOf } from './definition.ts'
+import type {
+  ActivityBody,
+  ActivityDefinition,
+  MachineDefinition,
+  MessageDefinition,
+  ServiceDefinition,
+} from './definition.ts'
+import { activityOf, definitionOf, messageOf, serviceOf } from './definition.ts'
 
 /** What the objects are that users get and pass around. */
 export type Kind = 'event' | 'command' | 'activity' | 'machine' | 'contract' | 'body' | 'service'
@@ -26,6 +32,8 @@ export const asMessage = (value: unknown): MessageDefinition | undefined => made
 /** The erased machine or contract, where `value` is one. */
 export const asMachine = (value: unknown): MachineDefinition | undefined =>
   made(value, ['machine', 'contract'], definitionOf)
+/** The erased service, where `value` is one. */
+export const asService = (value: unknown): ServiceDefinition | undefined => made(value, ['service'], serviceOf)
 
 /** A body that `implement` was given. */
 export interface BodyDefinition {
