@@ -7,8 +7,8 @@ import { lines } from './wire.ts'
 export interface StartedOutside {
   /** Where it listens now; waits for it while it starts. Rejects when it does not start. */
   port(): Promise<number>
-  /** Ends it, and resolves when it is gone. */
-  stop(): Promise<void>
+  /** Ends it, and resolves when it is gone. `kill`: at once, whatever it was at. */
+  stop(o?: { kill?: boolean }): Promise<void>
 }
 
 /** Settings of the outside process. */
@@ -50,11 +50,12 @@ export function startOutside({ book, fail, forgetMinutes }: OutsideOptions): Sta
   start()
   return {
     port: () => port,
-    async stop() {
+    async stop({ kill = false } = {}) {
       stopped = true
       if (child.exitCode !== null || child.signalCode !== null) return
       const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-      child.stdin?.end()
+      if (kill) child.kill('SIGKILL')
+      else child.stdin?.end()
       await gone
     },
   }
