@@ -1,0 +1,159 @@
+// The promises, checked against the tables in the instant in which a commit has taken effect: the earliest moment at which they
+// can be false. What the checks remember they have from the rows themselves, never from the engine.
+//
+// I1 and I3 in paths.ts, I7 in order.ts; here I2, I4, I5, I6 and I11.
+import { messageCount, instanceCount, stateCount } from '../../core/counts.ts'
+import type { MessageFigure } from '../../core/counts.ts'
+import type { CallRecord } from '../../core/model.ts'
+import type { MachineGraph } from '../../machine/definition.ts'
+import { recount } from '../../store/memory/retention.ts'
+import type { Space } from '../../store/memory/space.ts'
+import type { ChangeRows } from '../../store/memory/write.ts'
+import type { ReceiptRow, Recount } from '../../store/store.ts'
+import { Order } from './order.ts'
+import { Paths } from './paths.ts'
+import type { StoredEntry } from './stored.ts'
+import type { Violations } from './violation.ts'
+
+/** What is decided once and for ever about a message under its id; a dead letter may be redriven. */
+const FINAL: ReadonlySet<ReceiptRow['outcome']> = new Set(['applied', 'ignored', 'refused', 'unclaimed'] as const)
+
+/** What the checks need. */
+export interface InvariantOptions {
+  readonly space: Space
+  readonly violations: Violations
+  /** Of every machine that the simulation runs. */
+  readonly graphs: readonly MachineGraph[]
+}
+
+/** Checks each commit. */
+export class Invariants {
+  readonly #space: Space
+  readonly #violations: Violations
+  readonly #paths: Paths
+  readonly #order: Order
+  /** Keys of all calls that were ever committed. */
+  readonly #keys = new Set<string>()
+  /** `k incarnation id` of decided messages. */
+  readonly #decided = new Set<string>()
+  readonly #receipts = new Map<string, ReceiptRow>()
+  /** Commits that were checked. */
+  commits = 0
+  /** Journal rows that were checked. */
+  transitions = 0
+
+  constructor({ space, violations, graphs }: InvariantOptions) {
+    this.#space = space
+    this.#violations = violations
+    this.#paths = new Paths(violations, graphs)
+    this.#order = new Order(violations)
+  }
+
+  /** Whether a call of that key was ever committed. */
+  isDurable(key: string): boolean {
+    return this.#keys.has(key)
+  }
+
+  /** A commit has just taken effect. */
+  written(session: string, n: number, rows: ChangeRows): void {
+    this.commits++
+    this.transitions += rows.journal.length
+    const entries = rows.journal.map((row) => ({ k: row.k, entry: JSON.parse(row.text) as StoredEntry }))
+    this.#owned(session, n, rows)
+    this.#paths.written(rows.instances, entries)
+    this.#order.written(rows.events, entries)
+    for (const { k, entry } of entries) this.#entry(k, entry)
+    for (const { key, text } of rows.receipts) this.#receipt(key, JSON.parse(text) as ReceiptRow)
+    for (const row of rows.instances) this.#calls(row.text)
+    this.laws()
+  }
+
+  /** I2: all that a commit writes of an instance or a log is of a partition that its session owns. */
+  #owned(session: string, n: number, rows: ChangeRows): void {
+    const partitions = new Set<number>()
+    for (const list of [rows.instances, rows.events, rows.waiting, rows.heads])
+      for (const { partition } of list) partitions.add(partition)
+    for (const { k } of rows.journal) partitions.add(this.#space.instances.get(k)?.partition ?? -1)
+    for (const partition of partitions) {
+      const owner = this.#space.partitions[partition]?.session
+      this.#violations.check(
+        'I2',
+        owner === session,
+        () => `commit ${n} of ${session} wrote to partition ${partition}, which ${owner ?? 'nobody'} owns`,
+      )
+    }
+  }
+
+  /** I4 for what is decided, I6 for timers. */
+  #entry(k: number, entry: StoredEntry): void {
+    const row = this.#space.instances.get(k)
+    const name = row === undefined ? String(k) : `${row.machine} ${row.id}`
+    if (entry.unit) {
+      const key = `${k} ${this.#paths.incarnationOf(k)} ${entry.cause.id}`
+      this.#violations.check(
+        'I4',
+        !this.#decided.has(key),
+        () => `${name} decided twice about message ${entry.cause.id} (${entry.cause.name}), again in row ${entry.seq}`,
+      )
+      this.#decided.add(key)
+    }
+    if (entry.cause.kind !== 'timer') return
+    const now = this.#space.clock.now()
+    this.#violations.check(
+      'I6',
+      entry.cause.at <= now && entry.cause.at <= entry.at,
+      () =>
+        `timer ${entry.cause.name} of ${name} is due at ${entry.cause.at}; it fired at ${entry.at}, committed at ${now}`,
+    )
+  }
+
+  /** I4: what is decided about a message is never decided again. */
+  #receipt(key: string, receipt: ReceiptRow): void {
+    const before = this.#receipts.get(key)
+    this.#receipts.set(key, receipt)
+    if (before === undefined || !FINAL.has(before.outcome)) return
+    this.#violations.check(
+      'I4',
+      before.outcome === receipt.outcome && before.seq === receipt.seq,
+      () =>
+        `the receipt of ${receipt.id} was ${before.outcome} (${before.seq}) and is ${receipt.outcome} (${receipt.seq})`,
+    )
+  }
+
+  /** I5: remembers what was asked for. */
+  #calls(text: string): void {
+    const { calls } = JSON.parse(text) as { readonly calls: Readonly<Record<string, CallRecord>> | null }
+    for (const { key } of Object.values(calls ?? {})) this.#keys.add(key)
+  }
+
+  /** I11: both laws balance, and the figures are what a recount finds. */
+  laws(): void {
+    const { instances, messages } = recount(this.#space)
+    for (const [machine, sums] of Object.entries(instances)) this.#machineLaw(machine, sums)
+    const { accepted, ...decided } = messages
+    const sum = Object.values(decided).reduce((all, one) => all + one, 0)
+    this.#violations.check(
+      'I11',
+      accepted === sum,
+      () => `${accepted} messages accepted, ${sum} accounted for: ${JSON.stringify(decided)}`,
+    )
+    for (const [figure, count] of Object.entries(messages)) this.#figure(messageCount(figure as MessageFigure), count)
+  }
+
+  #machineLaw(machine: string, { started, states, ...conditions }: Recount['instances'][string]): void {
+    const sum = Object.values(conditions).reduce((all, one) => all + one, 0)
+    this.#violations.check(
+      'I11',
+      started === sum,
+      () => `${started} of ${machine} started, ${sum} accounted for: ${JSON.stringify(conditions)}`,
+    )
+    for (const [figure, count] of Object.entries(conditions))
+      this.#figure(instanceCount(machine, figure as keyof typeof conditions), count)
+    for (const [state, count] of Object.entries(states)) this.#figure(stateCount(machine, state), count)
+  }
+
+  #figure(name: string, count: number): void {
+    const figure = this.#space.sums[name] ?? 0
+    this.#violations.check('I11', figure === count, () => `${name} says ${figure}, the tables ${count}`)
+  }
+}
