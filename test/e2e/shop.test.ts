@@ -1,0 +1,146 @@
+// `npm start`, as a user runs it: a process, its output, its exit code, and kill -9.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+const MAIN = fileURLToPath(new URL('../../examples/shop/main.ts', import.meta.url))
+
+let folder: string
+const children: ChildProcess[] = []
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'pawl-shop-'))
+})
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, maxRetries: 5, retryDelay: 100 })
+})
+
+interface Started {
+  readonly child: ChildProcess
+  /** Resolves when that was printed, on either stream. */
+  says(what: RegExp): Promise<void>
+  readonly ended: Promise<{ code: number | null; out: string; err: string }>
+}
+
+function start(...args: string[]): Started {
+  const child = spawn(process.execPath, ['--conditions=pawl-source', MAIN, ...args], { cwd: folder })
+  children.push(child)
+  const printed = { out: '', err: '' }
+  const looking = new Set<() => void>()
+  const take = (stream: 'out' | 'err') => (text: string) => {
+    printed[stream] += text
+    for (const look of looking) look()
+  }
+  child.stdout.setEncoding('utf8').on('data', take('out'))
+  child.stderr.setEncoding('utf8').on('data', take('err'))
+  return {
+    child,
+    says: (what) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => (what.test(printed.out + printed.err) ? resolve() : undefined)
+        looking.add(look)
+        child.once('close', () => reject(new Error(`it ended without saying ${what}: ${printed.out}${printed.err}`)))
+        look()
+      }),
+    ended: new Promise((resolve) => child.once('close', (code) => resolve({ code, ...printed }))),
+  }
+}
+
+test('200 orders: the report is printed and the books balance', async () => {
+  const { code, out, err } = await start('--orders', '200', '--exit', '--db', 'shop.db').ended
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toMatch(/orders +200 started, 1\d\d done, \d+ failed and undone, \d+ cancelled and undone/)
+  expect(out).toMatch(/start–finish +p50 [\d.]+ s, p99 [\d.]+ s/)
+  expect(out).toMatch(/instances +[\d,]+ = /)
+  expect(out).toMatch(/messages +[\d,]+ = /)
+  expect(out).toContain('200 ended orders compared with its book')
+  expect(out).toContain('The books balance.')
+  expect(existsSync(join(folder, 'shop.db'))).toBe(true)
+})
+
+test('a fifth of all calls in trouble: it takes longer, and the books balance', async () => {
+  const { code, out } = await start('--orders', '60', '--exit', '--fail', '0.2').ended
+  expect(code, out).toBe(0)
+  expect(Number(/(\d+) retries/.exec(out)?.[1])).toBeGreaterThan(0)
+  expect(out).toContain('The books balance.')
+})
+
+test('orders from a file; bad lines are refused by their numbers, and stop nobody', async () => {
+  const good = (id: string, cents = 1_200) => JSON.stringify({ id, customer: 'Ada', sku: 'mug', quantity: 1, cents })
+  const file = [
+    good('a'),
+    '{"id": "b"',
+    good('c'),
+    good('a'),
+    '',
+    '{"id":"d","customer":"Ada","sku":"mug","quantity":0,"cents":1}',
+    good('e'),
+  ]
+  writeFileSync(join(folder, 'orders.jsonl'), file.join('\n'))
+  const { code, out, err } = await start('--file', 'orders.jsonl', '--exit', '--db', 'file.db').ended
+  expect(code, out + err).toBe(0)
+  const lines = err.trim().split('\n')
+  expect(lines).toHaveLength(3)
+  expect(lines[0]).toMatch(/^orders\.jsonl: line 2 is no JSON/)
+  expect(lines[1]).toBe('orders.jsonl: line 4 has the id a of line 1')
+  expect(lines[2]).toMatch(/^orders\.jsonl: line 6 is no order: quantity/)
+  expect(out).toMatch(/refused +3 lines/)
+  expect(out).toMatch(/orders +3 started/)
+
+  // The same ids with other data, in the same shop: refused; the others are there already.
+  writeFileSync(join(folder, 'orders.jsonl'), [good('a'), good('c', 7)].join('\n'))
+  const again = await start('--file', 'orders.jsonl', '--exit', '--db', 'file.db').ended
+  expect(again.err).toContain('order c is in file.db already, with other data')
+  expect(again.out).toMatch(/orders +3 started/)
+  expect(again.code).toBe(0)
+})
+
+test('a file that is not there, and one that is in use, are told in a line', async () => {
+  const missing = await start('--file', 'nope.jsonl', '--exit').ended
+  expect(missing.code).toBe(1)
+  expect(missing.err).toMatch(/^ENOENT: .*nope\.jsonl/)
+  const first = start('--db', 'used.db')
+  await first.says(/orders [1-9]/)
+  const second = await start('--db', 'used.db').ended
+  expect(second.code).toBe(1)
+  expect(second.err).toMatch(/^STORE_IN_USE: /)
+})
+
+test('a command line that means nothing is refused with code 2', async () => {
+  const unknown = await start('--nope').ended
+  expect(unknown.code).toBe(2)
+  expect(unknown.err).toContain("Unknown option '--nope'")
+  const bad = await start('--orders', 'many').ended
+  expect(bad.code).toBe(2)
+  expect(bad.err).toContain('--orders takes a whole number')
+  const help = await start('--help').ended
+  expect(help.code).toBe(0)
+  expect(help.out).toContain('--file <file>')
+})
+
+test('without a terminal it prints a line every few seconds, and Ctrl-C ends it with a report', async () => {
+  const shop = start('--rate', '20')
+  await shop.says(/orders [1-9]\d* started.*instances balance, messages balance(.|\n)*orders [1-9]/)
+  shop.child.kill('SIGINT')
+  const { code, out, err } = await shop.ended
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).not.toContain('\x1b')
+  expect(out).toContain('The books balance.')
+  expect(out).toContain(join('.pawl', 'shop.db'))
+})
+
+test('killed with -9 and started again, every order goes on to its end', async () => {
+  const args = ['--orders', '300', '--exit', '--db', 'killed.db', '--rate', '150', '--fail', '0']
+  const first = start(...args)
+  await first.says(/orders [1-9]\d* started, [1-9]/)
+  first.child.kill('SIGKILL')
+  expect((await first.ended).code).toBe(null)
+  const { code, out, err } = await start(...args).ended
+  expect(code, out + err).toBe(0)
+  expect(out).toMatch(/orders +300 started/)
+  expect(out).toContain('300 ended orders compared with its book')
+  expect(out).toContain('The books balance.')
+})
