@@ -84,7 +84,8 @@ const checkGraph = (at: (state: string) => Place, definition: MachineDefinition)
     if (final === undefined && own.get(name)!.size === 0)
       at(name).say('no-way-out', 'is not final, and nothing leads out')
   }
-  if (!definition.states.has(definition.initial)) return
+  // Where a name is misspelt, more states than that look as if nothing led to them.
+  if (at('').problems.some(({ rule }) => rule === 'no-such-state')) return
   const live = reach(successors(states, allEdgesOf), [definition.initial])
   for (const { name } of states) if (!live.has(name)) at(name).say('unreachable', 'cannot be reached')
 }
