@@ -32,9 +32,8 @@ function retainEnded(space: Space, before: number, receiptsBefore: number, limit
   for (const row of space.instances.values()) {
     if (rows >= limit) return rows
     // One instance goes whole, even where it has more rows than are left of the limit.
-    const { k, machine, id, endedAt, condition } = row
+    const { machine, id, endedAt, condition } = row
     if (endedAt === null || endedAt >= before || !hasEnded(condition)) continue
-    rows += dropEvents(space, (event) => event.k === k)
     rows += dropEnded(space, row, condition)
     // A late copy of the message that started it must not start it again while receipts of that time are kept.
     if (endedAt >= receiptsBefore) putStone(space, { target: { machine, id }, at: endedAt, why: 'retention' })
@@ -58,7 +57,7 @@ function dropEvents(
   return rows
 }
 
-/** Deletes an ended instance with its journal, and carries what they counted for. */
+/** Deletes an ended instance with its journal and its events, and carries what they counted for. */
 function dropEnded(space: Space, row: InstanceRow, condition: Ended): number {
   const journal = space.journal.get(row.k) ?? []
   for (const { unit, outcome } of journal)
@@ -70,7 +69,7 @@ function dropEnded(space: Space, row: InstanceRow, condition: Ended): number {
     [carriedRemoved(row.machine)]: 1,
   })
   space.dropInstance(row)
-  return 1 + journal.length
+  return 1 + journal.length + dropEvents(space, (event) => event.k === row.k)
 }
 
 const discard = (space: Space, was: 'dead' | 'waiting'): void =>
