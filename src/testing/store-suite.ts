@@ -2,6 +2,12 @@
 import { equal } from 'node:assert/strict'
 import type { Store } from '../store/store.ts'
 import { commitCases } from './store/commit-cases.ts'
+import { lifeCases } from './store/life-cases.ts'
+import { listCases } from './store/list-cases.ts'
+import { logCases } from './store/log-cases.ts'
+import { retentionCases } from './store/retention-cases.ts'
+import { transactionCases } from './store/transaction-cases.ts'
+import { waitingCases } from './store/waiting-cases.ts'
 import { changeOf, LEASE_MS, PARTITIONS, type StoreCase, type StoreFixture, type StoreTest } from './store/fixture.ts'
 
 export type { StoreFixture } from './store/fixture.ts'
@@ -20,7 +26,15 @@ export interface StoreSuiteOptions {
   readonly test: (name: string, run: () => Promise<void>) => unknown
 }
 
-const cases: readonly StoreTest[] = [...commitCases]
+const cases: readonly StoreTest[] = [
+  ...commitCases,
+  ...waitingCases,
+  ...listCases,
+  ...logCases,
+  ...lifeCases,
+  ...retentionCases,
+  ...transactionCases,
+]
 
 /** Declares one test for every promise of the port. */
 export function storeSuite(o: StoreSuiteOptions): void {

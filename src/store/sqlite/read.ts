@@ -1,5 +1,6 @@
 // Everything that is read back, but for lists of instances (list.ts).
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { PawlError } from '../../base/errors.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import type {
   DeadLetterRow,
@@ -197,6 +198,11 @@ export class Reader {
     readonly next?: string
   } {
     const before = query.after === undefined ? Number.MAX_SAFE_INTEGER : Number(query.after)
+    if (!Number.isSafeInteger(before))
+      throw new PawlError(
+        'BAD_CURSOR',
+        `after: '${query.after}' is no cursor of dead letters: pass the \`next\` of the page before`,
+      )
     const rows = this.#get.deadLetters.all(before, query.machine ?? null, query.limit + 1)
     const page = rows.slice(0, query.limit)
     const last = page.at(-1)

@@ -227,13 +227,14 @@ export const commitCases: readonly StoreTest[] = [
     title: 'one row at fault, and nothing of the change is written',
     async run(given) {
       await create(given, instanceOf(1))
+      await given.write({ deadLetters: [deadOf('d-0')] })
       const faults = [
         { instances: [...everything.instances, instanceOf(1)], created: new Set([2, 1]) },
         { instances: [...everything.instances, instanceOf(3, { id: 'o-1' })], created: new Set([2, 3]) },
         { journal: [...everything.journal, rowOf(1, 1)], instances: [...everything.instances, instanceOf(1)] },
         { events: [eventOf(1, 1), eventOf(1, 1)] },
         { undead: ['nobody'] },
-        { deadLetters: [deadOf('d-1'), deadOf('d-1')] },
+        { deadLetters: [deadOf('d-1'), deadOf('d-0')] },
       ]
       for (const [i, fault] of faults.entries()) {
         const result = await given.commit({ ...everything, ...fault })
