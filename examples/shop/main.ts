@@ -163,10 +163,12 @@ class Run {
   }
 
   #onSignals(): void {
+    let firstAt = Infinity
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       process.on(name, () => {
-        // Whoever asks twice does not want to wait; nothing is lost by that either.
-        if (this.#stop.signal.aborted) process.exit(130)
+        // One Ctrl-C comes twice under npm, from the terminal and from npm. Whoever asks again does not want to wait; nothing is lost by that.
+        if (performance.now() - firstAt > SECOND_MS) process.exit(130)
+        firstAt = Math.min(firstAt, performance.now())
         this.#stop.abort()
       })
     }

@@ -34,7 +34,7 @@ export const CancelOrder = command('order.cancel', { data: z.object({ reason: z.
 // Each of the other sides knows a call by its idempotency key, so an undo names the key, whatever became of the call.
 
 const patient = {
-  retry: { attempts: 12, first: '100 ms', max: '5 seconds' },
+  retry: { attempts: 20, first: '100 ms', max: '5 seconds' },
   timeout: '1 second',
 } as const
 

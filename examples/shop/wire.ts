@@ -79,11 +79,16 @@ export class Outside {
     const send = await this.#connected()
     attempt.signal.throwIfAborted()
     const ask = ++this.#asked
+    let abort = (): void => {}
     const answer = await new Promise<Answer>((give, lose) => {
       this.#pending.set(ask, { give, lose })
-      attempt.signal.addEventListener('abort', () => lose(new Error(`${act}: no answer in time`)), { once: true })
+      abort = () => lose(new Error(`${act}: no answer in time`))
+      attempt.signal.addEventListener('abort', abort)
       send({ ask, act, key: attempt.idempotencyKey, input } satisfies Ask)
-    }).finally(() => this.#pending.delete(ask))
+    }).finally(() => {
+      this.#pending.delete(ask)
+      attempt.signal.removeEventListener('abort', abort)
+    })
     if (answer.failure !== undefined) return attempt.fail(answer.failure as F)
     if (answer.trouble !== undefined) throw new Error(`${act}: ${answer.trouble}`)
     return answer.result as T
