@@ -161,7 +161,10 @@ const readNamedTimer = (reading: Reading, place: Place, value: unknown): TimerDe
   const at = place.callback<(given: Given) => unknown>(raw['at'], `timer "${timer}": \`at\``)
   return {
     name: timer,
-    due: (given) => (within !== undefined ? dueIn(timer, given, within(given)) : dueAt(timer, at?.(given) ?? null)),
+    due: (given) => {
+      if (within !== undefined) return dueIn(timer, given, within(given))
+      return at === undefined ? null : dueAt(timer, at(given))
+    },
     edge: [readStep(reading, place, raw, TIMER_KEYS, 'a timer')],
   }
 }
