@@ -8,7 +8,7 @@
 // S2  A commit counts if its session is the present one. There is one: a newer one, or `closeSession`, ends the older.
 // S3  After an error of the disk nothing is written any more: the process must end, and recovers at its next start.
 // S4  The clock never goes back; over a restart by no more than the mark in the file is behind (2 s).
-import { backup as copyPages, DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { PawlError } from '../../base/errors.ts'
 import { systemRandom, type Random } from '../../base/random.ts'
@@ -25,17 +25,19 @@ import type {
   StoreTransaction,
   Tombstone,
 } from '../store.ts'
+import { backupInto } from './backup.ts'
 import { Writer } from './commit.ts'
 import { failureKind, isDiskFailure, storeError } from './failure.ts'
-import { checkVersion, createBackupFile, openFile, type OpenFile } from './file.ts'
+import { checkVersion, openFile, type OpenFile } from './file.ts'
 import { Lister } from './list.ts'
-import { migrate } from './migrate.ts'
+import { identify, migrate } from './migrate.ts'
 import { Names } from './names.ts'
 import { Numbers } from './numbers.ts'
 import { Reader } from './read.ts'
 import { Retainer } from './retain.ts'
+import { Session } from './session.ts'
 import { migrations as released, type Migration } from './schema.ts'
-import { UserStatements, UserTransaction } from './transaction.ts'
+import { runWork, UserStatements, UserTransaction } from './transaction.ts'
 
 /** Settings of a SQLite store. */
 export interface SqliteOptions {
@@ -47,11 +49,8 @@ export interface SqliteOptions {
   readonly migrations?: readonly Migration[]
 }
 
-const PARTITIONS_DEFAULT = 64
 const MARK_MS = 2_000
 const ID_BYTES = 16
-/** Numbers below the newest this many are not remembered one by one: nothing of them can be in flight. */
-const NUMBERS_KEPT = 64
 
 /** What an open store works with. */
 interface Opened {
@@ -65,14 +64,6 @@ interface Opened {
   readonly statements: UserStatements
   readonly numbers: Numbers
   readonly partitions: number
-}
-
-/** The session, with what became of its latest numbers. */
-interface Session {
-  readonly id: string
-  readonly build: string
-  expiresAt: number
-  readonly numbers: Map<number, CommitResult & { readonly kind: 'applied' | 'rejected' }>
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -110,8 +101,11 @@ class SqliteStore implements Store {
     const file = openFile(this.#given)
     try {
       checkVersion(String(file.db.prepare('select sqlite_version() v').get()!['v']))
-      const { created } = migrate(file.db, this.#migrations, file.path)
-      const { storeId, partitions } = this.#identify(file, o.partitions)
+      migrate(file.db, this.#migrations, file.path)
+      const { storeId, partitions, clock, created } = identify(file, o.partitions, () =>
+        hex(this.#random.bytes(ID_BYTES)),
+      )
+      this.#mark = this.#markStored = clock
       const names = new Names(file.db)
       const writer = new Writer(file.db, names)
       this.#opened = {
@@ -131,37 +125,6 @@ class SqliteStore implements Store {
       file.close()
       throw storeError(error, file.path)
     }
-  }
-
-  /** What the file says of itself; in a new one, what it shall say. */
-  #identify(
-    { db, path }: OpenFile,
-    wanted: number | undefined,
-  ): { readonly storeId: string; readonly partitions: number } {
-    const meta = new Map(
-      db
-        .prepare('select name, value from pawl_meta')
-        .all()
-        .map((row) => [row['name'], String(row['value'])]),
-    )
-    this.#mark = this.#markStored = Number(meta.get('clock') ?? 0)
-    const storeId = meta.get('store')
-    if (storeId === undefined) {
-      const made = { storeId: hex(this.#random.bytes(ID_BYTES)), partitions: wanted ?? PARTITIONS_DEFAULT }
-      db.prepare("insert into pawl_meta values ('store', ?), ('partitions', ?), ('hash', 'fnv1a-32')").run(
-        made.storeId,
-        String(made.partitions),
-      )
-      return made
-    }
-    const partitions = Number(meta.get('partitions'))
-    if (wanted !== undefined && wanted !== partitions)
-      throw new PawlError(
-        'PARTITIONS_DIFFER',
-        `the store ${path} was made with ${partitions} partitions, and ${wanted} are asked for: ids are placed by that number, so it cannot change; leave \`partitions\` out`,
-        { details: { found: partitions, wanted } },
-      )
-    return { storeId, partitions }
   }
 
   async close(): Promise<void> {
@@ -196,12 +159,7 @@ class SqliteStore implements Store {
     readonly leaseMs: number
   }): Promise<{ readonly session: string; readonly expiresAt: number }> {
     this.#ready()
-    const session = {
-      id: hex(this.#random.bytes(ID_BYTES)),
-      build: o.build,
-      expiresAt: this.#tick() + o.leaseMs,
-      numbers: new Map(),
-    }
+    const session = new Session(hex(this.#random.bytes(ID_BYTES)), o.build, this.#tick() + o.leaseMs)
     this.#session = session
     return { session: session.id, expiresAt: session.expiresAt }
   }
@@ -264,9 +222,19 @@ class SqliteStore implements Store {
       return result
     } catch (error) {
       names.forget()
+      // The mark may have been in what is rolled back.
+      this.#markStored = 0
       if (isDiskFailure(error)) this.#broken = error
-      if (db.isTransaction) db.exec('rollback')
+      this.#rollback(db)
       throw error
+    }
+  }
+
+  #rollback(db: DatabaseSync): void {
+    try {
+      if (db.isTransaction) db.exec('rollback')
+    } catch (error) {
+      this.#broken = error
     }
   }
 
@@ -295,23 +263,14 @@ class SqliteStore implements Store {
     const opened = this.#ready()
     const session = this.#sessionOf(id)
     if (session === undefined) return { kind: 'fenced' }
-    const settled = session.numbers.get(n)
+    const settled = session.settledAs(n)
     if (settled !== undefined) return settled
     try {
       const result = { kind: 'applied', inbox: this.#write(opened, () => opened.writer.apply(change)) } as const
-      this.#settle(session, n, result)
+      session.settle(n, result)
       return result
     } catch (error) {
       return { kind: failureKind(error), error }
-    }
-  }
-
-  #settle(session: Session, n: number, result: CommitResult & { readonly kind: 'applied' | 'rejected' }): void {
-    session.numbers.set(n, result)
-    if (session.numbers.size <= NUMBERS_KEPT) return
-    for (const [oldest] of session.numbers) {
-      session.numbers.delete(oldest)
-      break
     }
   }
 
@@ -319,8 +278,8 @@ class SqliteStore implements Store {
     this.#ready()
     const session = this.#sessionOf(id)
     if (session === undefined) return 'fenced'
-    if (session.numbers.get(n)?.kind === 'applied') return 'applied'
-    this.#settle(session, n, {
+    if (session.settledAs(n)?.kind === 'applied') return 'applied'
+    session.settle(n, {
       kind: 'rejected',
       error: new PawlError('NUMBER_BURNT', `number ${n} was burnt: take another`),
     })
@@ -351,18 +310,9 @@ class SqliteStore implements Store {
     const tx = new UserTransaction(opened.statements, opened.writer)
     this.#working = true
     try {
-      return this.#write(opened, () => {
-        const result = work(tx)
-        if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') throw asyncWork(result)
-        if (!opened.db.isTransaction)
-          throw new PawlError(
-            'TRANSACTION_OVER',
-            'the work ended its transaction itself: leave `commit` and `rollback` to Pawl',
-          )
-        return result
-      })
+      // What the work throws comes as it is; so do errors of its SQL.
+      return this.#write(opened, () => runWork(opened.db, tx, work))
     } finally {
-      tx.end()
       this.#working = false
     }
   }
@@ -411,17 +361,17 @@ class SqliteStore implements Store {
   }
 
   async retain(session: string, cut: RetentionCut): Promise<number> {
-    return this.#erasing(session, ({ retainer }, tally) => retainer.retain(cut, tally))
+    return (await this.#erasing(session, ({ retainer }, tally) => retainer.retain(cut, tally))) ?? 0
   }
 
   async remove(session: string, stone: Tombstone): Promise<boolean> {
-    return this.#erasing(session, ({ retainer }, tally) => retainer.remove(stone, tally))
+    return (await this.#erasing(session, ({ retainer }, tally) => retainer.remove(stone, tally))) ?? false
   }
 
-  async #erasing<T>(session: string, erase: (opened: Opened, tally: Tally) => T): Promise<T> {
+  /** Deletes with the sums that change; undefined where the session is over. */
+  async #erasing<T>(id: string, erase: (opened: Opened, tally: Tally) => T): Promise<T | undefined> {
     return this.#writing((opened) => {
-      if (this.#sessionOf(session) === undefined)
-        throw new PawlError('SESSION_LOST', `the session ${session} is over: only the present one deletes`)
+      if (this.#sessionOf(id) === undefined) return undefined
       const tally = new Tally()
       const result = erase(opened, tally)
       opened.writer.count(tally.sums)
@@ -430,44 +380,13 @@ class SqliteStore implements Store {
   }
 
   async backup(path: string): Promise<void> {
-    const { file } = this.#ready()
-    createBackupFile(path)
-    const copy = copyWhole(file, path).catch((error: unknown) => {
-      throw storeError(error, path)
-    })
+    const copy = backupInto(this.#ready().file, path)
     this.#backups.add(copy)
     try {
       await copy
     } finally {
       this.#backups.delete(copy)
     }
-  }
-}
-
-/** Nobody will wait for the promise, and its work may go on after the rollback: its error must not end the process. */
-function asyncWork(promise: unknown): PawlError {
-  Promise.resolve(promise).catch(() => {})
-  return new PawlError(
-    'ASYNC_TRANSACTION',
-    'the work of a transaction returned a promise: it must be synchronous; do the waiting before it',
-  )
-}
-
-/**
- * Copies all pages as of now. On a connection of its own that holds one snapshot: a copy through the store's connection might end
- * in the middle of a commit, and one without a snapshot starts again whenever a commit comes between.
- */
-async function copyWhole({ db, path }: OpenFile, target: string): Promise<void> {
-  if (path === ':memory:') {
-    db.prepare('vacuum into ?').run(target)
-    return
-  }
-  const source = new DatabaseSync(path, { readOnly: true })
-  try {
-    source.exec('begin; select 1 from pawl_meta')
-    await copyPages(source, target, { rate: 1_000 })
-  } finally {
-    source.close()
   }
 }
 

@@ -66,3 +66,28 @@ export class UserTransaction implements StoreTransaction {
     this.#over = true
   }
 }
+
+/** Runs a user's work, and refuses what it must not do. Throws PawlErrors `ASYNC_TRANSACTION` and `TRANSACTION_OVER`. */
+export function runWork<T>(db: DatabaseSync, tx: UserTransaction, work: (tx: StoreTransaction) => T): T {
+  try {
+    const result = work(tx)
+    if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') throw asyncWork(result)
+    if (!db.isTransaction)
+      throw new PawlError(
+        'TRANSACTION_OVER',
+        'the work ended its transaction itself: leave `commit` and `rollback` to Pawl',
+      )
+    return result
+  } finally {
+    tx.end()
+  }
+}
+
+/** Nobody will wait for the promise, and its work may go on after the rollback: its error must not end the process. */
+function asyncWork(promise: unknown): PawlError {
+  Promise.resolve(promise).catch(() => {})
+  return new PawlError(
+    'ASYNC_TRANSACTION',
+    'the work of a transaction returned a promise: it must be synchronous; do the waiting before it',
+  )
+}
