@@ -1,7 +1,7 @@
 import type { ActivityBody, ActivityDefinition } from './definition.ts'
 import { define } from './definition.ts'
 import { asActivity, keepBody } from './made.ts'
-import { Place } from './place.ts'
+import { Place, shown } from './place.ts'
 import type { Raw } from './place.ts'
 import type { Problem } from './problem.ts'
 import { refuse } from './problem.ts'
@@ -38,7 +38,7 @@ const readRetry = (place: Place, value: unknown): ActivityDefinition['retry'] =>
   place.keys(raw, ['attempts', 'first', 'factor', 'max', 'within'], '`retry`')
   const factor = raw['factor'] ?? 2
   const fine = typeof factor === 'number' && Number.isFinite(factor) && factor >= 1
-  if (!fine) place.say('bad-number', `retry.factor ${String(factor)}: write a number from 1`)
+  if (!fine) place.say('bad-number', `retry.factor is ${shown(factor)}: write a number from 1`)
   return {
     attempts: place.whole(raw['attempts'], 'retry.attempts', 1, 10),
     firstMs: place.duration(raw['first'], 'retry.first', 200),

@@ -11,14 +11,14 @@ export const isRaw = (value: unknown): value is Raw =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The value in a word or two, for messages. */
-const shown = (value: unknown): string => {
+export const shown = (value: unknown): string => {
   if (value === null) return 'null'
   if (typeof value === 'string')
     return `the text ${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)}`
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object') return 'an object'
   if (typeof value === 'function') return 'a function'
-  return `${typeof value} ${String(value)}`
+  return typeof value === 'symbol' || value === undefined ? typeof value : `${typeof value} ${value as number}`
 }
 
 const NAME_BYTES_MAX = 200

@@ -140,7 +140,10 @@ export async function approve(id: string, user: string) {
       return 'approved'
     case 'refused':
       return receipt.why === 'ended' ? `it was ${receipt.state} already` : 'it is not yours to approve'
-    default:
+    case 'deferred':
+    case 'duplicate':
+    case 'ignored':
+    case 'stored':
       return 'we are looking into it'
   }
 }
