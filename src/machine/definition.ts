@@ -290,18 +290,23 @@ export function define<T extends object>(object: T, definition: unknown): T {
   return object
 }
 
-function lookup(object: unknown, what: string): unknown {
+function lookup(object: unknown, what: string, kinds: readonly string[]): unknown {
   const found = typeof object === 'object' || typeof object === 'function' ? definitions.get(object ?? {}) : undefined
-  if (found === undefined)
+  // All kinds share one map: an activity must not pass for a machine.
+  if (found === undefined || !kinds.includes((object as { kind: string }).kind))
     throw new PawlError('BAD_DEFINITION', `this is no ${what} that Pawl made: pass what ${what}() returned`)
   return found
 }
 
 /** The erased definition of what `machine`, `saga` or `contract` returned. */
-export const definitionOf = (machine: unknown): MachineDefinition => lookup(machine, 'machine') as MachineDefinition
+export const definitionOf = (machine: unknown): MachineDefinition =>
+  lookup(machine, 'machine', ['machine', 'contract']) as MachineDefinition
 /** The erased definition of what `event` or `command` returned. */
-export const messageOf = (message: unknown): MessageDefinition => lookup(message, 'event') as MessageDefinition
+export const messageOf = (message: unknown): MessageDefinition =>
+  lookup(message, 'event', ['event', 'command']) as MessageDefinition
 /** The erased definition of what `activity` returned. */
-export const activityOf = (activity: unknown): ActivityDefinition => lookup(activity, 'activity') as ActivityDefinition
+export const activityOf = (activity: unknown): ActivityDefinition =>
+  lookup(activity, 'activity', ['activity']) as ActivityDefinition
 /** The erased definition of what `service` returned. */
-export const serviceOf = (service: unknown): ServiceDefinition => lookup(service, 'service') as ServiceDefinition
+export const serviceOf = (service: unknown): ServiceDefinition =>
+  lookup(service, 'service', ['service']) as ServiceDefinition
