@@ -1,5 +1,15 @@
 // The file of a store: where it really is, who holds it, and a connection to it.
-import { chmodSync, closeSync, existsSync, openSync, realpathSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PawlError } from '../../base/errors.ts'
@@ -28,16 +38,33 @@ const PRAGMAS = `
 const badPath = (path: string, why: string, cause?: unknown): PawlError =>
   new PawlError('STORE_PATH', `the store ${path}: ${why}`, { details: { path }, cause })
 
+const readOnly = (path: string, cause: unknown): PawlError =>
+  new PawlError(
+    'STORE_READ_ONLY',
+    `the store ${path} cannot be written: check the owner and the mode of the file and of its directory`,
+    { details: { path }, cause },
+  )
+
 /** Where the file is, or will be. Two names of one file must meet in one lock. */
 function resolvePath(path: string): string {
-  if (existsSync(path)) return realpathSync(path)
-  let directory: string
-  try {
-    directory = realpathSync(dirname(path))
-  } catch (error) {
-    throw badPath(path, `the directory ${dirname(path)} does not exist: create it first`, error)
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found !== undefined) {
+    if (!existsSync(path)) throw badPath(path, 'it is a link to a file that does not exist: create that first')
+    if (statSync(path).isDirectory()) throw badPath(path, 'it is a directory: give the name of a file in it')
+    return realpathSync(path)
   }
-  return join(directory, basename(path))
+  if (!existsSync(dirname(path))) throw badPath(path, `the directory ${dirname(path)} does not exist: create it first`)
+  return join(realpathSync(dirname(path)), basename(path))
+}
+
+/** SQLite opens read-only what it may not write, and fails at the first commit only. Looking opens nothing (see below). */
+function checkAccess(path: string): void {
+  try {
+    accessSync(dirname(path), constants.W_OK)
+    if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK)
+  } catch (error) {
+    throw readOnly(path, error)
+  }
 }
 
 /**
@@ -50,12 +77,7 @@ function createPrivate(path: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'EEXIST') return
-    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
-      throw new PawlError(
-        'STORE_READ_ONLY',
-        `the store ${path} cannot be created: check the owner and the mode of its directory`,
-        { cause: error, details: { path } },
-      )
+    if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') throw readOnly(path, error)
     if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new PawlError('STORE_FULL', `the store ${path} cannot be created: the disk is full`, {
         cause: error,
@@ -95,13 +117,13 @@ export function openFile(path: string): OpenFile {
     return { db, path, close: () => db.close() }
   }
   const real = resolvePath(path)
+  checkAccess(real)
   const held = lock(real)
   let db: DatabaseSync | undefined
   try {
     createPrivate(real)
     db = new DatabaseSync(real, { timeout: BUSY_TIMEOUT_MS })
     db.exec(PRAGMAS)
-    checkWritable(db)
   } catch (error) {
     db?.close()
     held.close()
@@ -119,12 +141,6 @@ export function openFile(path: string): OpenFile {
       }
     },
   }
-}
-
-/** A file that cannot be written is opened read-only without a word, and fails at the first commit only. */
-function checkWritable(db: DatabaseSync): void {
-  db.exec('begin immediate')
-  db.exec('rollback')
 }
 
 /** Creates an empty file for a backup; throws PawlError `BACKUP_EXISTS` where there is one already. */
