@@ -154,6 +154,9 @@ const readNamedTimer = (reading: Reading, place: Place, value: unknown): TimerDe
   if (typeof name !== 'string' || name === '')
     place.say('bad-timer', 'a timer without a name: it is what a stored timer is known by')
   else place.name(name, 'the name of a timer')
+  // Timers of groups are stored as `group/timer`, beside those of the state.
+  if (typeof name === 'string' && name.includes('/'))
+    place.say('bad-timer', `timer "${name}": write its name without a /`)
   const timer = String(name)
   if ((raw['in'] === undefined) === (raw['at'] === undefined))
     place.say('bad-timer', `timer "${timer}": give either \`in\` or \`at\``)

@@ -137,6 +137,9 @@ export function readState(reading: Reading, place: Place, name: string, value: u
 export function readGroups(reading: Reading, place: Place, raw: unknown): readonly GroupDefinition[] {
   return Object.entries(place.fields(raw, '`groups`')).map(([name, value]) => {
     const here = place.at(`${place.where}, group "${name}"`)
+    here.name(name, 'the name of the group')
+    if (name.includes('/'))
+      here.say('bad-name', 'the name of the group has a /: timers of groups are stored as `group/timer`')
     const group = here.fields(value ?? null, 'the group')
     here.keys(group, ['states', 'on', 'after'], 'a group')
     if (group['states'] === undefined)

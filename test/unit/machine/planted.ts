@@ -149,6 +149,8 @@ const machineMistakes: readonly Planted[] = [
       }),
   ],
   ['bad-timer', () => m({ a: { after: [{ name: 't', to: 'end' }] } })],
+  ['bad-timer', () => m({ a: { after: [{ name: 'g/t', in: () => '1 day', to: 'end' }] } })],
+  ['bad-name', () => m({ a: { after: day } }, { groups: { 'g/h': { states: ['a'] } } })],
   ['no-such-child', () => m({ a: { until: { kid: { all: 'up', any } }, done: 'end' } }, kids)],
   ['no-such-child', () => m(until({ all: 'upp', any }, { done: 'end' }), kids)],
   [
