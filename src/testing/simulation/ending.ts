@@ -113,6 +113,13 @@ function checkAccounts({ space, violations }: EndingOptions): void {
       heard.set(`${id} of ${row.id}`, (heard.get(`${id} of ${row.id}`) ?? 0) + 1)
   const paid = rowsOf(space, 'invoice').filter(({ state }) => state === 'paid')
   const due = new Set(paid.map((row) => `${row.id} of ${String(dataOf(row)['account'])}`))
+  const billed = new Set(rowsOf(space, 'invoice').map(({ id }) => id))
+  for (const row of [...rowsOf(space, 'order'), ...rowsOf(space, 'checkout')])
+    violations.check(
+      'I7',
+      (row.condition === 'done') === billed.has(`invoice-of-${row.id}`),
+      () => `${nameOf(row)} is ${row.condition}, and its invoice is ${row.condition === 'done' ? 'not ' : ''}there`,
+    )
   for (const name of due)
     violations.check('I7', heard.get(name) === 1, () => `${name} was heard ${heard.get(name) ?? 0} times`)
   for (const name of heard.keys()) violations.check('I7', due.has(name), () => `${name} was heard, and is not paid`)

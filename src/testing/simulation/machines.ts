@@ -13,18 +13,21 @@ import type { Deed } from './world.ts'
 interface OfOrder {
   orderId: string
 }
+/** Starts an order. */
 export const OrderPlaced = event('order.placed', {
   data: fields<OfOrder & { sku: string; account: string }>('orderId', 'sku', 'account'),
   key: (d) => d.orderId,
 })
+/** One of the two messages that an order waits for. */
 export const PaymentCaptured = event('payment.captured', {
   data: fields<OfOrder & { paymentId: string }>('orderId', 'paymentId'),
   key: (d) => d.orderId,
 })
+/** The other one; a checkout waits for it too. */
 export const KitchenAccepted = event('kitchen.accepted', {
   data: fields<OfOrder & { minutes: number }>('orderId', 'minutes'),
   key: (d) => d.orderId,
-  keep: '10 minutes',
+  keep: '2 minutes',
 })
 const OrderConfirmed = event('order.confirmed', {
   data: fields<OfOrder & { account: string }>('orderId', 'account'),
@@ -38,10 +41,15 @@ const InvoicePaid = event('invoice.paid', {
   data: fields<{ invoice: string; account: string }>('invoice', 'account'),
   key: (d) => d.invoice,
 })
+/** To an order or a checkout. */
 export const CancelOrder = command('order.cancel', { data: fields<{ reason: string }>('reason') })
+/** To a counter: `id` is the sender's, and stays in the counter's data. */
 export const Add = command('counter.add', { data: fields<{ id: string }>('id') })
+/** Ends a counter. */
 export const Close = command('counter.close', { data: fields<object>() })
+/** To a pool: these nodes, and no others. */
 export const Scale = command('pool.scale', { data: fields<{ nodes: string[] }>('nodes') })
+/** Ends a pool with all its nodes. */
 export const Drop = command('pool.drop', { data: fields<object>() })
 const DeleteNode = command('node.delete', {
   data: fields<{ node: string }>('node'),
@@ -50,7 +58,7 @@ const DeleteNode = command('node.delete', {
 })
 
 // ── activities ──
-const quick = { timeout: '5 seconds', retry: { attempts: 6, first: '100 ms', max: '10 seconds' } } as const
+const quick = { timeout: '2 seconds', retry: { attempts: 5, first: '100 ms', max: '5 seconds' } } as const
 const reserve = activity('warehouse.reserve', {
   ...quick,
   input: fields<{ sku: string }>('sku'),
@@ -154,7 +162,7 @@ export const order = machine('order', {
         emit: { 'order.confirmed': ({ id, data }) => ({ orderId: id, account: data.account }) },
       },
       on: { 'order.cancel': 'releasing' },
-      after: { '15 minutes': 'releasing' },
+      after: { '3 minutes': 'releasing' },
     },
     releasing: {
       call: release,
@@ -184,7 +192,7 @@ export const checkout = saga('checkout', {
     goods: {
       call: charge,
       input: ({ id }) => ({ for: `goods of ${id}` }),
-      within: '20 minutes',
+      within: '4 minutes',
       otherwise: 'undo',
       undo: { call: refund, input: ({ step }) => ({ key: step.key }) },
     },
@@ -198,7 +206,7 @@ export const checkout = saga('checkout', {
   .pivot()
   .wait('kitchen', {
     for: KitchenAccepted,
-    within: '30 minutes',
+    within: '5 minutes',
     otherwise: { value: { orderId: '', minutes: 90 } },
   })
   .step('tell', { call: mail, input: ({ id }) => ({ to: id }), otherwise: { value: { id: 'none' } } })
@@ -247,7 +255,7 @@ export const counter = machine('counter', {
   receives: [Add, Close],
   initial: 'counting',
   groups: {
-    open: { states: ['counting', 'resting'], on: { 'counter.close': 'closed' }, after: { '2 days': 'closed' } },
+    open: { states: ['counting', 'resting'], on: { 'counter.close': 'closed' }, after: { '8 minutes': 'closed' } },
   },
   states: {
     counting: {
@@ -282,7 +290,7 @@ export const node = machine('node', {
       done: { to: 'ready', set: ({ result }) => ({ address: result.address }) },
       fail: { NoCapacity: 'broken' },
     },
-    ready: { on: { 'node.delete': 'gone' }, after: { '3 minutes': 'probing' } },
+    ready: { on: { 'node.delete': 'gone' }, after: { '1 minute': 'probing' } },
     probing: {
       call: probe,
       input: ({ id }) => ({ node: id }),
@@ -291,7 +299,7 @@ export const node = machine('node', {
       on: { 'node.delete': 'gone' },
     },
     steady: { on: { 'node.delete': 'gone' } },
-    broken: { on: { 'node.delete': 'gone' }, after: { '1 minute': 'booting' } },
+    broken: { on: { 'node.delete': 'gone' }, after: { '20 seconds': 'booting' } },
     gone: { final: 'done' },
   },
 })

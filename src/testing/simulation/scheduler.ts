@@ -98,7 +98,8 @@ export class Scheduler {
   /** Makes a continuation ready once that much time has passed; returns what cancels it. */
   wait(life: Life, ms: number, what: string, go: () => void): () => void {
     if (!life.alive || ms === Infinity) return () => {}
-    const dueMs = this.#nowMs + Math.max(0, ms)
+    // Whole, as a wall clock's ms are; a wait is never shorter than it was asked for.
+    const dueMs = Math.ceil(this.#nowMs + Math.max(0, ms))
     const timer: Timer = { life, what, go, dueMs, order: this.#order++, cancelled: false }
     this.#timers.push(timer)
     return () => (timer.cancelled = true)

@@ -1,0 +1,158 @@
+// The people and services that use the system: they start instances, send messages, send them twice, ask again when nobody
+// answers, and remember what they were told.
+//
+// They come in by two doors: straight into the store's inbox (as another service does, or a user's own transaction), with a
+// receipt as the answer; or through a worker, which may die under them.
+import { jsonHash } from '../../base/json.ts'
+import { partitionOf } from '../../base/id.ts'
+import type { SeededRandom } from '../../base/random.ts'
+import { messageCount } from '../../core/counts.ts'
+import type { Input } from '../../core/model.ts'
+import { messageOf } from '../../machine/definition.ts'
+import type { Letter, ReceiptRow, Store, Target } from '../../store/store.ts'
+import type { Life } from './scheduler.ts'
+
+/** What somebody wants to happen once. */
+export type Wish =
+  | { readonly do: 'start'; readonly target: Target; readonly data: unknown }
+  | { readonly do: 'command'; readonly target: Target; readonly message: unknown; readonly data: unknown }
+  | { readonly do: 'event'; readonly message: unknown; readonly data: unknown }
+  | { readonly do: 'cancel'; readonly target: Target }
+  | { readonly do: 'retry'; readonly target: Target }
+
+/** A worker's own door. `undefined`: nothing is known. */
+export type WorkerDoor = (id: string, wish: Wish) => Promise<ReceiptRow['outcome'] | undefined>
+
+/** What clients need. */
+export interface ClientOptions {
+  readonly life: Life
+  readonly random: SeededRandom
+  /** A way into the store that is nobody's worker. */
+  readonly store: Store
+  readonly partitions: number
+  /** A worker that is alive, or undefined. */
+  readonly worker: () => WorkerDoor | undefined
+}
+
+/** The source of all messages: receipts are found under it. */
+const SOURCE = 'simulation'
+const PATIENCE_MS = 8_000
+const TRIES = 40
+
+/** All clients. */
+export class Clients {
+  readonly #o: ClientOptions
+  #busy = 0
+  /** By counter: what was sent to be added, and what was said to be. */
+  readonly added = new Map<string, { readonly sent: Set<string>; readonly applied: Set<string> }>()
+  /** Instances that were said to be started, as `machine id`. */
+  readonly started = new Set<string>()
+  /** Wishes that ended, by how. */
+  readonly ends: Record<string, number> = {}
+
+  constructor(o: ClientOptions) {
+    this.#o = o
+  }
+
+  /** Wishes that are not done yet. */
+  get busy(): number {
+    return this.#busy
+  }
+
+  /** Asks for it until somebody says what became of it. */
+  ask(id: string, wish: Wish): void {
+    this.#busy++
+    const added = wish.do === 'command' ? addedBy(wish) : undefined
+    const book = added === undefined ? undefined : this.#bookOf(added.counter)
+    if (added !== undefined) book?.sent.add(added.id)
+    void this.#insist(id, wish).then((outcome) => {
+      this.#busy--
+      const end = `${wish.do} ${outcome ?? 'unknown'}`
+      this.ends[end] = (this.ends[end] ?? 0) + 1
+      if (added !== undefined && outcome === 'applied') book?.applied.add(added.id)
+      if (wish.do === 'start' && outcome === 'applied') this.started.add(`${wish.target.machine} ${wish.target.id}`)
+    })
+  }
+
+  #bookOf(counter: string) {
+    let book = this.added.get(counter)
+    if (book === undefined) this.added.set(counter, (book = { sent: new Set(), applied: new Set() }))
+    return book
+  }
+
+  async #insist(id: string, wish: Wish): Promise<ReceiptRow['outcome'] | undefined> {
+    const { life, random } = this.#o
+    for (let left = TRIES; left > 0; left--) {
+      const outcome = await this.#once(id, wish)
+      if (outcome !== undefined) return outcome
+      await life.wait(random.int(2_000), `client of ${id} waits`)
+    }
+    return undefined
+  }
+
+  async #once(id: string, wish: Wish): Promise<ReceiptRow['outcome'] | undefined> {
+    const { life, random, worker } = this.#o
+    const door = random.chance(0.6) ? worker() : undefined
+    const answer = door === undefined ? this.#byInbox(id, wish) : door(id, wish)
+    const patience = life.wait(PATIENCE_MS, `client of ${id} loses patience`).then(() => undefined)
+    return await Promise.race([answer.catch(() => undefined), patience])
+  }
+
+  /** Appends it to the inbox, and looks for its receipt. */
+  async #byInbox(id: string, wish: Wish): Promise<ReceiptRow['outcome'] | undefined> {
+    const { life, random, store, partitions } = this.#o
+    const letter = letterOf(id, wish, life.clock.now())
+    const key = letter.kind === 'event' ? letter.key : letter.target.id
+    const counts = isMessage(wish) ? { [messageCount('accepted')]: 1, [messageCount('pending')]: 1 } : {}
+    const row = { partition: partitionOf(key, partitions), priority: 0, letter }
+    await store.append([row], counts)
+    // A cancel or an operator's action leaves no receipt.
+    if (wish.do === 'cancel' || wish.do === 'retry') return 'stored'
+    const target = letter.kind === 'event' ? `${letter.type}\0${key}` : `${letter.target.machine}\0${key}`
+    for (let left = 5; left > 0; left--) {
+      await life.wait(random.int(1_500), `client of ${id} looks for a receipt`)
+      const [receipt] = await store.receipts([{ target, source: SOURCE, id }])
+      if (receipt !== undefined && receipt.outcome !== 'deferred') return receipt.outcome
+    }
+    return undefined
+  }
+}
+
+/** What a command adds to a counter. */
+function addedBy({ target, data }: Extract<Wish, { do: 'command' }>) {
+  const { id } = data as { readonly id?: string }
+  return target.machine === 'counter' && id !== undefined ? { counter: target.id, id } : undefined
+}
+
+const isMessage = (wish: Wish): boolean => wish.do === 'command' || wish.do === 'event'
+
+/** What a wish looks like in the inbox. */
+function letterOf(id: string, wish: Wish, at: number): Letter {
+  const base = { id, at, correlation: id, source: SOURCE }
+  if (wish.do === 'event') {
+    const { type, version, keepMs, key } = messageOf(wish.message)
+    const delivery = { dedup: { source: SOURCE, hash: jsonHash(wish.data) }, receipt: true }
+    return { kind: 'event', type, version, key: key!(wish.data), data: wish.data, keepMs, ...base, delivery }
+  }
+  const { target } = wish
+  const data = 'data' in wish ? wish.data : null
+  const delivery = { dedup: { source: SOURCE, hash: jsonHash(data) }, receipt: true }
+  return { kind: 'input', target, input: inputOf(wish, base), delivery }
+}
+
+type Base = Pick<Input, 'id' | 'at' | 'correlation' | 'source'>
+function inputOf(wish: Exclude<Wish, { do: 'event' }>, base: Base): Input {
+  const stamped = { ...base, stamp: 0 } as Base & { stamp: number }
+  switch (wish.do) {
+    case 'start':
+      return { ...stamped, kind: 'start', data: wish.data }
+    case 'command': {
+      const { type, version, keepMs } = messageOf(wish.message)
+      return { ...stamped, kind: 'message', command: true, type, version, keepMs, data: wish.data }
+    }
+    case 'cancel':
+      return { ...stamped, kind: 'cancel', why: 'changed my mind' }
+    case 'retry':
+      return { ...stamped, kind: 'operator', why: 'mended', action: { do: 'retry', newKey: false } }
+  }
+}

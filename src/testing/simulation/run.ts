@@ -1,0 +1,235 @@
+// One run of the simulation: the engine that ships, two workers or more, a store, services and clients that all misbehave, and
+// checks at every commit. First everything goes wrong (safety), then nothing more does and all must come to an end (liveness).
+//
+// One seed is one run: schedule, faults, workload and ids have streams of their own.
+import { seededRandom } from '../../base/random.ts'
+import type { SeededRandom } from '../../base/random.ts'
+import type { MachineGraph } from '../../machine/definition.ts'
+import { definitionOf } from '../../machine/definition.ts'
+import { Space } from '../../store/memory/space.ts'
+import { ModelStore } from '../../store/memory/store.ts'
+import { Chaos } from './chaos.ts'
+import type { ChaosRates } from './chaos.ts'
+import { Clients } from './clients.ts'
+import { checkEnding } from './ending.ts'
+import { Invariants } from './invariants.ts'
+import { deeds, machines } from './machines.ts'
+import { Network } from './network.ts'
+import { Scheduler } from './scheduler.ts'
+import { Violations } from './violation.ts'
+import type { Violation } from './violation.ts'
+import { SimulatedWorker } from './worker.ts'
+import type { WorkerOptions } from './worker.ts'
+import { planWorkload } from './workload.ts'
+import type { WorkloadSize } from './workload.ts'
+import { World } from './world.ts'
+
+/** A run. All but the seed is drawn from it where it is left out. */
+export interface SimulateOptions {
+  readonly seed: number
+  /** Default: drawn. `calm`: nothing goes wrong. */
+  readonly chaos?: 'calm' | 'drawn'
+  readonly size?: Partial<WorkloadSize>
+  /** Default 2 or 3. */
+  readonly workers?: number
+  readonly tuning?: WorkerOptions['engine']['tuning']
+  readonly leaseMs?: number
+  /** Steps that the trace keeps. Default 80. */
+  readonly traceSteps?: number
+  /** Steps after which a run has hung. Default 400,000. */
+  readonly stepsMax?: number
+}
+
+/** What a run has shown. */
+export interface SimulationReport {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+  /** Of all steps; the same for the same seed. */
+  readonly hash: string
+  readonly steps: number
+  readonly virtualMs: number
+  readonly commits: number
+  readonly transitions: number
+  /** What went wrong on purpose, and how the clients fared. */
+  readonly counts: Readonly<Record<string, number>>
+  /** The last steps, one a line. */
+  readonly trace: string
+}
+
+const START_MS = Date.UTC(2026, 0, 1)
+const SIZE: WorkloadSize = { orders: 4, checkouts: 4, counters: 2, pools: 1, spanMs: 30_000 }
+/** Once the faults have stopped all must be over in that time: the longest timers of the machines, twice. */
+const CALM_MS = 25 * 60_000
+const CHUNK_MS = 30_000
+
+/** What is drawn from the seed. */
+interface Setting {
+  readonly leaseMs: number
+  readonly partitions: number
+  readonly workers: number
+  readonly tuning: NonNullable<WorkerOptions['engine']['tuning']>
+  readonly rates: ChaosRates
+}
+
+function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
+  const calm = o.chaos === 'calm'
+  const rate = (most: number): number => (calm || random.chance(0.3) ? 0 : random.next() * most)
+  const network = {
+    lost: rate(0.05),
+    unanswered: rate(0.05),
+    late: rate(0.05),
+    slow: rate(0.05),
+    slowMs: random.pick([50, 1_000, 12_000]),
+  }
+  const courses = { broken: rate(0.2), unheard: rate(0.15), silent: rate(0.08), late: rate(0.05) }
+  const everyMs = calm || random.chance(0.1) ? Infinity : random.pick([1_000, 3_000, 10_000])
+  return {
+    leaseMs: o.leaseMs ?? random.pick([1_000, 3_000, 10_000]),
+    partitions: random.pick([2, 4, 8]),
+    workers: o.workers ?? random.pick([2, 2, 3]),
+    tuning: o.tuning ?? {
+      batchItems: random.pick([1, 3, 1_000]),
+      cacheBytes: random.pick([0, 64 * 1024 * 1024]),
+      allRemote: random.chance(0.25),
+    },
+    rates: { network, courses, everyMs },
+  }
+}
+
+/** Runs one seed. Never throws for what the system under test does: that is in the report. */
+export async function simulate(o: SimulateOptions): Promise<SimulationReport> {
+  return await new Simulation(o).run()
+}
+
+class Simulation {
+  readonly #o: SimulateOptions
+  readonly #scheduler: Scheduler
+  readonly #violations: Violations
+  readonly #setting: Setting
+  readonly #space: Space
+  readonly #invariants: Invariants
+  readonly #network: Network
+  readonly #world: World
+  readonly #workers: readonly SimulatedWorker[]
+  readonly #clients: Clients
+  readonly #chaos: Chaos
+  #retries = 0
+  /** The stream of what is left: which wishes are made and when. */
+  readonly #workload: SeededRandom
+
+  constructor(o: SimulateOptions) {
+    this.#o = o
+    const root = seededRandom(o.seed)
+    const [schedule, faults, ids, outside] = [root.fork(), root.fork(), root.fork(), root.fork()]
+    this.#workload = root.fork()
+    this.#setting = drawSetting(root.fork(), o)
+    const { leaseMs, partitions, tuning, rates } = this.#setting
+    const scheduler = new Scheduler({ random: schedule, startMs: START_MS, traceSteps: o.traceSteps ?? 80 })
+    const violations = new Violations(() => scheduler.steps)
+    const space = new Space({ clock: { now: () => scheduler.nowMs }, random: ids.fork() })
+    const graphs: readonly MachineGraph[] = machines.map((machine) => definitionOf(machine).graph)
+    const invariants = new Invariants({ space, violations, graphs })
+    const written = invariants.written.bind(invariants)
+    const network = new Network({ server: scheduler.actor('server').life, random: faults.fork(), written })
+    const isDurable = (key: string): boolean => invariants.isDurable(key)
+    const world = new World({ life: scheduler.actor('world').life, random: outside, violations, deeds, isDurable })
+    const life = scheduler.actor('clients').life
+    const store = new ModelStore(space, { reach: network.reach(life) })
+    const workers = Array.from({ length: this.#setting.workers }, (_, i) => {
+      const skewMs = faults.int(2_000) - 1_000
+      const engine = { leaseMs, graceMs: 2_000, partitions, tuning }
+      const onError = (text: string): void => this.#engineError(text)
+      const name = `w${i + 1}`
+      return new SimulatedWorker({
+        scheduler,
+        space,
+        network,
+        world,
+        name,
+        skewMs,
+        random: ids.fork(),
+        engine,
+        onError,
+      })
+    })
+    this.#clients = new Clients({ life, random: this.#workload.fork(), store, partitions, worker: () => undefined })
+    space.make(partitions)
+    const chaosLife = scheduler.actor('chaos').life
+    this.#chaos = new Chaos({ life: chaosLife, random: faults.fork(), network, world, space, workers, leaseMs, rates })
+    this.#scheduler = scheduler
+    this.#violations = violations
+    this.#space = space
+    this.#invariants = invariants
+    this.#network = network
+    this.#world = world
+    this.#workers = workers
+  }
+
+  /** An engine that has stopped, or that says so: it must never come to that. */
+  #engineError(text: string): void {
+    if (text.includes('has stopped')) this.#violations.add('engine', text)
+  }
+
+  async run(): Promise<SimulationReport> {
+    const size = { ...SIZE, ...this.#o.size }
+    const { life } = this.#scheduler.actor('plan')
+    for (const { atMs, id, wish } of planWorkload(this.#workload, size))
+      void life.wait(atMs, `asks ${id} ${wish.do}`).then(() => this.#clients.ask(id, wish))
+    for (const worker of this.#workers) worker.start()
+    await this.#until(START_MS + size.spanMs * 2)
+    this.#chaos.stop()
+    const endMs = this.#scheduler.nowMs + CALM_MS
+    while (this.#sound && this.#scheduler.nowMs < endMs && !this.#over()) await this.#calmly()
+    if (this.#sound) this.#judge(this.#violations)
+    return this.#report()
+  }
+
+  get #sound(): boolean {
+    return this.#violations.all.length === 0
+  }
+
+  /** Steps until that time, or the first violation. */
+  async #until(ms: number): Promise<void> {
+    const steps = (this.#o.stepsMax ?? 400_000) - this.#scheduler.steps
+    const end = await this.#scheduler.run({ reached: () => !this.#sound, untilMs: ms, steps: Math.max(0, steps) })
+    if (end === 'steps') this.#violations.add('liveness', `after ${this.#scheduler.steps} steps it is not over`)
+    if (end === 'idle') this.#violations.add('liveness', 'nothing is left that could ever move')
+  }
+
+  /** A stretch of the time in which nothing goes wrong; an operator retries what has stalled. */
+  async #calmly(): Promise<void> {
+    for (const { machine, id, condition } of this.#space.instances.values())
+      if (condition === 'stalled')
+        this.#clients.ask(`retry${++this.#retries}`, { do: 'retry', target: { machine, id } })
+    await this.#until(this.#scheduler.nowMs + CHUNK_MS)
+  }
+
+  /** Whether all has come to its end. */
+  #over(): boolean {
+    if (this.#clients.busy > 0) return false
+    const trial = new Violations(() => 0)
+    this.#judge(trial)
+    return trial.all.length === 0
+  }
+
+  #judge(violations: Violations): void {
+    const { added, started } = this.#clients
+    checkEnding({ space: this.#space, world: this.#world, violations, added, started })
+  }
+
+  #report(): SimulationReport {
+    const { steps, nowMs, hash, trace } = this.#scheduler
+    const { commits, transitions } = this.#invariants
+    return {
+      seed: this.#o.seed,
+      violations: this.#violations.all,
+      hash,
+      steps,
+      virtualMs: nowMs - START_MS,
+      commits,
+      transitions,
+      counts: { ...this.#chaos.counts, ...this.#network.counts, ...this.#clients.ends },
+      trace,
+    }
+  }
+}

@@ -1,0 +1,108 @@
+// One worker of the simulation: the engine that ships, on a clock, a store and a world that the simulation owns. It is killed and
+// started again as a process is: nothing of its memory survives.
+import type { SeededRandom } from '../../base/random.ts'
+import { Engine } from '../../engine/engine.ts'
+import type { EngineOptions } from '../../engine/host.ts'
+import { serviceOf } from '../../machine/definition.ts'
+import { implement } from '../../machine/activity.ts'
+import { service } from '../../machine/service.ts'
+import type { Space } from '../../store/memory/space.ts'
+import { ModelStore } from '../../store/memory/store.ts'
+import { activities, machines } from './machines.ts'
+import type { Network } from './network.ts'
+import type { Actor, Life, Scheduler } from './scheduler.ts'
+import type { World } from './world.ts'
+
+/** What a worker needs. */
+export interface WorkerOptions {
+  readonly scheduler: Scheduler
+  readonly space: Space
+  readonly network: Network
+  readonly world: World
+  readonly name: string
+  readonly skewMs: number
+  /** Ids and jitter; each life forks it. */
+  readonly random: SeededRandom
+  readonly engine: Pick<EngineOptions, 'leaseMs' | 'graceMs' | 'partitions' | 'tuning'>
+  /** Told what an engine logs as an error, and what it rejects with. */
+  readonly onError: (text: string) => void
+}
+
+/** A worker, whichever life it is in. */
+export class SimulatedWorker {
+  readonly #o: WorkerOptions
+  readonly actor: Actor
+  #engine: Engine | undefined
+  #ready = false
+
+  constructor(o: WorkerOptions) {
+    this.#o = o
+    this.actor = o.scheduler.actor(o.name, o.skewMs)
+  }
+
+  /** The engine of the present life, once it has started. */
+  get engine(): Engine | undefined {
+    return this.#ready ? this.#engine : undefined
+  }
+
+  /** Starts, and starts again when the store lets it not. */
+  start(): void {
+    const { life } = this.actor
+    const { space, network, random, engine } = this.#o
+    const store = new ModelStore(space, { reach: network.reach(life) })
+    const made = new Engine({
+      ...engine,
+      services: [this.#service(life)],
+      store,
+      clock: life.clock,
+      random: random.fork(),
+      log: ({ level, text, error }) => this.#log(life, level, text, error),
+    })
+    this.#engine = made
+    made.start().then(
+      () => {
+        if (life.alive) this.#ready = true
+      },
+      (error: unknown) => {
+        if (!life.alive) return
+        this.#o.scheduler.note(life.name, `could not start: ${textOf(error)}`)
+        this.crash()
+        void this.actor.life.wait(1_000, 'starts again').then(() => this.start())
+      },
+    )
+  }
+
+  /** Dies. Whatever it waited for never comes. */
+  crash(): void {
+    this.#ready = false
+    this.#engine = undefined
+    this.actor.crash()
+  }
+
+  /** Stops as a deploy does, and answers when it has. */
+  async stop(): Promise<void> {
+    const { engine } = this
+    this.#ready = false
+    await engine?.stop()
+  }
+
+  #log(life: Life, level: string, text: string, error: unknown): void {
+    if (!life.alive) return
+    const line = `${level}: ${text}${error === undefined ? '' : `: ${textOf(error)}`}`
+    this.#o.scheduler.note(life.name, line)
+    if (level === 'error') this.#o.onError(`${life.name} ${line}`)
+  }
+
+  /** The services of this life: their bodies call the world, and hear its answer only while this life lasts. */
+  #service(life: Life) {
+    const bodies = activities.map((activity) =>
+      implement(
+        activity as never,
+        ((input: never, attempt: never) => this.#o.world.attempt(life, activity.name, input, attempt)) as never,
+      ),
+    )
+    return serviceOf(service('simulation', { machines, activities: bodies }))
+  }
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error))
