@@ -1,29 +1,9 @@
 // A draft: the working copy of one instance while one input is dispatched. Mutable inside the core, never seen outside;
-// what it holds is replaced, not changed, so that `save` and `restore` are copies of fields: a handler that throws undoes
+// what it holds is replaced, not changed, so that `attempt` can go back by copies of fields: a handler that throws undoes
 // the whole transition of its cause, and nothing before it.
-import { PawlError } from '../base/errors.ts'
-import type {
-  Given,
-  GivenCause,
-  GivenChild,
-  MachineDefinition,
-  SettledCall,
-  StateDefinition,
-} from '../machine/definition.ts'
-import { ask, HandlerFailure } from './failure.ts'
-import type {
-  CallRecord,
-  ChildRecord,
-  Emitted,
-  Input,
-  Instance,
-  JournalCause,
-  JournalEntry,
-  Spawn,
-  Stall,
-  TimerRecord,
-  Waiting,
-} from './model.ts'
+import type { MachineDefinition, StateDefinition } from '../machine/definition.ts'
+import { ask, fitted, HandlerFailure } from './failure.ts'
+import type { CallRecord, ChildRecord, Input, Instance, JournalCause, JournalEntry, Stall, Waiting } from './model.ts'
 
 /** What a dispatch is told from outside. */
 export interface Context {
@@ -55,243 +35,116 @@ export const LIMITS = {
   waiting: 100,
   waitingBytes: 256 * 1024,
   spawns: 10_000,
+  /** How long a message that this build does not know waits before it is looked at again. */
+  buildAgainMs: 60_000,
 } as const
 
-type Saved = Pick<
-  Draft,
-  | 'version'
-  | 'status'
-  | 'state'
-  | 'seq'
-  | 'entry'
-  | 'enteredAt'
-  | 'data'
-  | 'calls'
-  | 'timers'
-  | 'joined'
-  | 'stamp'
-  | 'stalled'
-  | 'incarnation'
-  | 'startHash'
-  | 'endedAt'
-  | 'children'
-  | 'fresh'
-  | 'steps'
-  | 'parent'
-> & { readonly rows: number }
+type Saved = Pick<Draft, 'next' | 'journal' | 'children' | 'fresh' | 'followed' | 'held' | 'steps'>
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+const none: readonly never[] = []
 
 /** The working copy. */
 export class Draft {
   readonly definition: MachineDefinition
   readonly context: Context
+  readonly before: Before
   readonly base: Instance
-  readonly journal: JournalEntry[] = []
-  /** What waited before. */
-  readonly base0: readonly Waiting[]
-  /** Sorted by `n`. */
+  /** The next snapshot, as far as it has come. */
+  next: Writable<Instance>
+  journal: readonly JournalEntry[] = none
   waiting: readonly Waiting[]
-  version: number
-  status: Instance['status']
-  state: string
-  seq: number
-  entry: number
-  enteredAt: number
-  data: Instance['data']
-  calls: Instance['calls']
-  timers: Instance['timers']
-  joined: Instance['joined']
-  stamp: number
-  stalled: Stall | null
-  incarnation: string
-  startHash: string
-  endedAt: number | null
-  parent: Instance['parent']
   children: ReadonlyMap<string, ChildRecord>
   fresh: ReadonlySet<string>
-  /** Transitions without a cause of their own (`always`) since the last cause. */
+  /** The entry whose arrival has been followed: children that were there, a call of nothing. */
+  followed: number
+  /** The entry in which this dispatch has found that all children are where they should be. */
+  held = -1
+  /** Transitions without a cause of their own (`always`, timers in a row) since the last cause. */
   steps = 0
 
   constructor(definition: MachineDefinition, base: Instance, before: Before, context: Context) {
     this.definition = definition
-    this.base = base
     this.context = context
-    this.base0 = before.waiting
+    this.before = before
+    this.base = base
+    this.next = { ...base }
     this.waiting = before.waiting
     this.children = before.children
     this.fresh = before.fresh
-    this.version = base.version
-    this.status = base.status
-    this.state = base.state
-    this.seq = base.seq
-    this.entry = base.entry
-    this.enteredAt = base.enteredAt
-    this.data = base.data
-    this.calls = base.calls
-    this.timers = base.timers
-    this.joined = base.joined
-    this.stamp = base.stamp
-    this.stalled = base.stalled
-    this.incarnation = base.incarnation
-    this.startHash = base.startHash
-    this.endedAt = base.endedAt
-    this.parent = base.parent
+    this.followed = base.entry
   }
 
   /** The definition of the present state; undefined where the code no longer has it. */
   get at(): StateDefinition | undefined {
-    return this.definition.states.get(this.state)
+    return this.definition.states.get(this.next.state)
   }
 
-  save(): Saved {
-    const { version, status, state, seq, entry, enteredAt, data, calls, timers, joined } = this
-    const { stamp, stalled, incarnation, startHash, endedAt, children, fresh, steps, parent } = this
-    return {
-      ...{ version, status, state, seq, entry, enteredAt, data, calls, timers, joined },
-      ...{ stamp, stalled, incarnation, startHash, endedAt, children, fresh, steps, parent, rows: this.journal.length },
+  /** Runs what calls user code. Where that fails all that it did is undone, and `failed` decides. */
+  attempt<T>(work: () => T, failed: (error: HandlerFailure) => T): T {
+    const { next, journal, children, fresh, followed, held, steps } = this
+    const saved: Saved = { next: { ...next }, journal, children, fresh, followed, held, steps }
+    try {
+      return work()
+    } catch (error) {
+      if (!(error instanceof HandlerFailure)) throw error
+      Object.assign(this, saved)
+      return failed(error)
     }
   }
 
-  restore(saved: Saved): void {
-    const { rows, ...fields } = saved
-    Object.assign(this, fields)
-    this.journal.length = rows
+  /** Adds a row: one that stays and changes nothing, but for what `row` says. Its `seq` is given here, so that there is no gap. */
+  record(cause: JournalCause, row: Partial<JournalEntry> = {}): void {
+    const { next } = this
+    next.seq += 1
+    const still = { outcome: 'applied', unit: false, from: next.state, to: next.state, change: null } as const
+    const nothing = { removed: none, emitted: none, spawned: none, opened: none, dropped: none, cancelled: none }
+    this.journal = [...this.journal, { seq: next.seq, at: this.context.now, cause, ...still, ...nothing, ...row }]
   }
 
-  /** Adds a row; `seq` is given here, so that it has no gap. */
-  record(row: Omit<JournalEntry, 'seq' | 'at'>): void {
-    this.seq += 1
-    this.journal.push({ seq: this.seq, at: this.context.now, ...row })
+  /** Replaces the data by what the schema makes of `value`, and all that is derived from them. `misfit`: the code of a failure where the schema refuses it. */
+  setData(value: unknown, place: string, misfit?: string): Instance['data'] {
+    const { definition, next } = this
+    const data = fitted(definition.schema, value, `${place}: the data`, misfit) as Instance['data']
+    const text = JSON.stringify(data)
+    // A character takes three bytes at most, so most texts need no counting.
+    if (text.length * 3 > LIMITS.dataBytes && Buffer.byteLength(text) > LIMITS.dataBytes)
+      throw new HandlerFailure(
+        `${place}: the data would be ${Buffer.byteLength(text)} bytes; at most ${LIMITS.dataBytes}: keep large things elsewhere, and their name here`,
+      )
+    next.data = data
+    next.dataText = text
+    const { fairBy } = definition
+    if (fairBy !== undefined) next.fairKey = String(ask('fairBy', fairBy, { id: next.id, data }))
+    return data
   }
-}
 
-/** A row that changes nothing. */
-export const stillRow = (draft: Draft, cause: JournalCause, outcome: JournalEntry['outcome'], unit: boolean): void =>
-  draft.record({
-    cause,
-    outcome,
-    unit,
-    from: draft.state,
-    to: draft.state,
-    change: null,
-    removed: [],
-    emitted: none,
-    spawned: none,
-    opened: none,
-    dropped: none,
-    cancelled: none,
-  })
-const none: readonly never[] = []
+  /** Puts the instance before an operator. What it stalled on before is kept. */
+  stall(why: Stall): void {
+    this.next.status = 'stalled'
+    this.next.stalled = { ...this.next.stalled, ...why }
+  }
 
-/** What one row collects while its transition is made. */
-export interface Collected {
-  emitted: readonly Emitted[]
-  spawned: readonly Spawn[]
-  opened: readonly string[]
-  dropped: readonly string[]
-}
+  unstall(): void {
+    if (this.next.status !== 'stalled') return
+    this.next.status = 'live'
+    this.next.stalled = null
+  }
 
-/** What callbacks are given: lazily, since most look at `data` alone. */
-class View implements Given {
-  readonly #draft: Draft
-  readonly #cause: JournalCause
-  readonly id: string
-  readonly data: Given['data']
-  constructor(draft: Draft, cause: JournalCause, extra: Partial<Given> | undefined) {
-    this.#draft = draft
-    this.#cause = cause
-    this.id = draft.base.id
-    this.data = draft.data
-    if (extra !== undefined) Object.assign(this, extra)
+  /** Names the instance and the state in a handler's failure. */
+  placed(error: HandlerFailure): string {
+    return `${this.definition.name} "${this.next.id}", state "${this.next.state}", ${error.message}`
   }
-  get now(): Date {
-    return new Date(this.#draft.context.now)
-  }
-  get cause(): GivenCause {
-    const { id, at, by, source, correlation } = this.#cause
-    return {
-      id,
-      at: new Date(at),
-      ...(by !== undefined && { by }),
-      ...(source !== undefined && { source }),
-      correlation,
-    }
-  }
-  get need(): (field: string) => unknown {
-    const { data } = this
-    return (field) => {
-      const value = data[field]
-      if (value === undefined || value === null)
-        throw new PawlError('FIELD_MISSING', `the field "${field}" must be set here, and is not`)
-      return value
-    }
-  }
-  get settled(): ReadonlyMap<string, SettledCall> {
-    return settledCalls(this.#draft, this.#cause.kind === 'cancel' ? 'it was open when the cancel came' : undefined)
-  }
-  get children(): Readonly<Record<string, readonly GivenChild[]>> {
-    const all: Record<string, readonly GivenChild[]> = {}
-    for (const kind of this.#draft.definition.children.keys()) all[kind] = members(this.#draft, kind, this)
-    return all
-  }
-}
-
-/** Makes what a callback is given; `extra` is what its edge has besides. */
-export const givenOf = (draft: Draft, cause: JournalCause, extra?: Partial<Given>): Given =>
-  new View(draft, cause, extra)
-
-/** Who the children of a kind are by the data now, in that order. */
-export function wanted(
-  draft: Draft,
-  kind: string,
-  given: Given,
-): readonly { readonly id: string; readonly data: unknown }[] {
-  const child = draft.definition.children.get(kind)
-  if (child === undefined) return none
-  const list = ask(`children.${kind}.each`, child.each, given)
-  if (!Array.isArray(list)) throw new HandlerFailure('HANDLER_FAILED', `children.${kind}.each: returned no list`)
-  if (list.length > LIMITS.spawns)
-    throw new HandlerFailure(
-      'HANDLER_FAILED',
-      `children.${kind}.each: ${list.length} children; at most ${LIMITS.spawns}`,
-    )
-  return list
-}
-
-/** Those of them that exist, by their last notice. */
-export function members(draft: Draft, kind: string, given: Given): readonly GivenChild[] {
-  const of = draft.definition.children.get(kind)?.of.name ?? ''
-  const found: GivenChild[] = []
-  for (const { id } of wanted(draft, kind, given)) {
-    const child = draft.children.get(childKey(of, id))
-    if (child !== undefined) found.push({ id: child.id, state: child.state, data: child.data, status: child.status })
-  }
-  return found
 }
 
 /** Calls that are not settled. */
-export const openCalls = (draft: Pick<Draft, 'calls'>): readonly (readonly [string, CallRecord])[] =>
-  draft.calls === null ? none : Object.entries(draft.calls).filter(([, call]) => call.settled === undefined)
+export const openCalls = (instance: Pick<Instance, 'calls'>): readonly (readonly [string, CallRecord])[] =>
+  instance.calls === null ? none : Object.entries(instance.calls).filter(([, call]) => call.settled === undefined)
 
 /** Whether an open call keeps the state from being left: one that has been started, and that is not interruptible. */
-export function heldByCall(draft: Draft): boolean {
-  if (draft.calls === null) return false
-  const interruptible = draft.at?.call?.interruptible ?? false
-  return !interruptible && openCalls(draft).some(([, call]) => !draft.fresh.has(call.key))
-}
-
-/** What became of each call, for the edges of compiled sagas. Open ones count as unknown where `unsettled` says so. */
-export function settledCalls(draft: Draft, unsettled?: string): ReadonlyMap<string, SettledCall> {
-  const all = new Map<string, SettledCall>()
-  for (const [name, call] of Object.entries(draft.calls ?? {})) {
-    const { settled } = call
-    if (settled === undefined) {
-      if (unsettled !== undefined && !draft.fresh.has(call.key))
-        all.set(name, { key: call.key, error: { code: 'other', message: unsettled, outcome: 'unknown' } })
-    } else
-      all.set(name, settled.done ? { key: call.key, result: settled.output } : { key: call.key, error: settled.error })
-  }
-  return all
-}
+export const heldByCall = (draft: Draft): boolean =>
+  draft.next.calls !== null &&
+  draft.at?.call?.interruptible !== true &&
+  openCalls(draft.next).some(([, call]) => !draft.fresh.has(call.key))
 
 /** The cause of an input, as the journal keeps it. */
 export function causeOf(input: Input, kind: JournalCause['kind'], name: string): JournalCause {
@@ -299,15 +152,5 @@ export function causeOf(input: Input, kind: JournalCause['kind'], name: string):
   return { kind, name, id, at, ...(by !== undefined && { by }), ...(source !== undefined && { source }), correlation }
 }
 
-/** Timers of a group are stored under the group's name too: a state and a group may both have '1 day'. */
-export const groupTimer = (group: string, name: string): string => `${group}/${name}`
-
-/** The same timers without one, null where none is left. */
-export function without<T extends TimerRecord | CallRecord>(
-  all: Readonly<Record<string, T>> | null,
-  name: string,
-): Readonly<Record<string, T>> | null {
-  if (all === null) return null
-  const rest = Object.fromEntries(Object.entries(all).filter(([key]) => key !== name))
-  return Object.keys(rest).length === 0 ? null : rest
-}
+/** What timers of a group are stored under: a state and a group may both have '1 day', and no name has U+0000 in it. */
+export const groupTimer = (group: string, name: string): string => `${group}\0${name}`

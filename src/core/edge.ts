@@ -1,9 +1,10 @@
 // Edges: which step is taken, what it changes, what it emits.
 import type { EdgeDefinition, Given, StepDefinition } from '../machine/definition.ts'
-import { givenOf, openCalls, type Collected, type Draft } from './draft.ts'
+import type { Draft } from './draft.ts'
 import { emitted } from './emit.ts'
 import { enter, leave } from './entry.ts'
-import { ask, fitted, frozen, HandlerFailure } from './failure.ts'
+import { ask, frozen, HandlerFailure } from './failure.ts'
+import { givenOf } from './given.ts'
 import type { JournalCause, JournalEntry } from './model.ts'
 
 /** The first step whose `if` holds. */
@@ -16,97 +17,56 @@ export function choose(edge: EdgeDefinition, given: Given): StepDefinition | und
 export const isNothing = (step: StepDefinition): boolean =>
   step.to === undefined && step.set === undefined && step.emit.length === 0
 
-interface Changed {
-  readonly data: Draft['data']
-  readonly change: JournalEntry['change']
-  readonly removed: readonly string[]
-}
+/** What a patch changes, for the journal. */
+export type Changed = Pick<JournalEntry, 'change' | 'removed'>
 const none: readonly never[] = []
-const unchanged = (draft: Draft): Changed => ({ data: draft.data, change: null, removed: none })
+const unchanged: Changed = { change: null, removed: none }
 
-/** The data after a patch: a field that is undefined there goes. */
-export function patched(draft: Draft, patch: unknown, place: string): Changed {
-  if (typeof patch !== 'object' || patch === null || Array.isArray(patch))
-    throw new HandlerFailure('HANDLER_FAILED', `${place}: returned no object of changed fields`)
+const put = (into: Record<string, unknown>, field: string, value: unknown): unknown =>
+  Object.defineProperty(into, field, { value, enumerable: true, configurable: true, writable: true })
+
+/** Changes the data by a patch: a field that is undefined there goes. */
+export function patch(draft: Draft, changes: unknown, place: string): Changed {
+  if (typeof changes !== 'object' || changes === null || Array.isArray(changes))
+    throw new HandlerFailure(`${place}: returned no object of changed fields`)
   const kept: Record<string, unknown> = {}
   const removed: string[] = []
-  for (const [field, value] of Object.entries(patch)) {
+  // Through `ask`: to read a field may run a getter.
+  for (const [field, value] of ask(place, Object.entries<unknown>, changes as Record<string, unknown>))
     if (value === undefined) removed.push(field)
-    else Object.defineProperty(kept, field, { value, enumerable: true, configurable: true, writable: true })
-  }
-  const change = frozen(place, kept)
-  const next: Record<string, unknown> = { ...draft.data, ...change }
+    else put(kept, field, value)
+  frozen(place, kept)
+  const next: Record<string, unknown> = { ...draft.next.data, ...kept }
   for (const field of removed) delete next[field]
-  const data = fitted(draft.definition.schema, next, `${place}: the data`) as Draft['data']
+  const data = draft.setData(next, place)
   // What the schema made of the fields is what is kept, so the journal tells that.
-  const told: Record<string, unknown> = {}
-  for (const field of Object.keys(change))
-    if (Object.hasOwn(data, field))
-      Object.defineProperty(told, field, { value: data[field], enumerable: true, configurable: true })
-  return { data, change: Object.freeze(told), removed }
+  const change: Record<string, unknown> = {}
+  for (const field of Object.keys(kept)) if (Object.hasOwn(data, field)) put(change, field, data[field])
+  return { change: Object.freeze(change), removed }
 }
 
-/** Why a transition happens, and what its edge is given. */
+/** Why a transition happens, what its edge is given, and what its row tells besides. */
 export interface Taking {
   readonly cause: JournalCause
-  readonly unit?: boolean
   readonly extra?: Partial<Given>
-  readonly by?: string
-  readonly why?: string
-  readonly cancelled?: JournalEntry['cancelled']
+  readonly row?: Partial<JournalEntry>
 }
 
 /** Takes a step: changes the data, emits, and leaves and enters where it goes somewhere. One row of the journal. */
-export function take(draft: Draft, step: StepDefinition, taking: Taking): void {
-  const { cause, extra } = taking
-  const from = draft.state
-  const changed =
-    step.set === undefined
-      ? unchanged(draft)
-      : patched(draft, ask('set', step.set, givenOf(draft, cause, extra)), 'set')
-  draft.data = changed.data
-  const collected: Collected = {
-    emitted: step.emit.length === 0 ? none : emitted(step.emit, givenOf(draft, cause, extra)),
-    spawned: none,
-    opened: none,
-    dropped: none,
-  }
-  if (step.to === undefined) {
-    row(draft, taking, from, from, changed, collected)
+export function take(draft: Draft, step: StepDefinition, { cause, extra, row }: Taking): void {
+  const from = draft.next.state
+  const { set, to } = step
+  const changed = set === undefined ? unchanged : patch(draft, ask('set', set, givenOf(draft, cause, extra)), 'set')
+  const told = emitted(step.emit, () => givenOf(draft, cause, extra))
+  if (to === undefined) {
+    draft.record(cause, { ...row, ...changed, emitted: told })
     return
   }
-  const seq = draft.seq + 1
-  collected.dropped = leave(draft)
-  enter(draft, step.to, from, seq, cause, collected)
-  row(draft, taking, from, step.to, changed, collected)
-}
-
-/** Writes the row of a transition. */
-export function row(
-  draft: Draft,
-  taking: Taking,
-  from: string | null,
-  to: string,
-  changed: Omit<Changed, 'data'>,
-  collected: Collected,
-): void {
-  draft.record({
-    cause: taking.cause,
-    outcome: 'applied',
-    unit: taking.unit ?? false,
-    from,
-    to,
-    change: changed.change,
-    removed: changed.removed,
-    ...collected,
-    cancelled: taking.cancelled ?? none,
-    ...(taking.by !== undefined && { by: taking.by }),
-    ...(taking.why !== undefined && { why: taking.why }),
-  })
+  const dropped = leave(draft)
+  const entered = enter(draft, to, from, cause)
+  const all = told.length === 0 ? entered.emitted : [...told, ...entered.emitted]
+  draft.record(cause, { ...row, ...changed, ...entered, from, emitted: all, dropped })
 }
 
 /** Whether a step would leave the state. */
 export const leaves = (step: StepDefinition): boolean => step.to !== undefined
-
-/** Names of the calls that are open now. */
-export const openNames = (draft: Draft): readonly string[] => openCalls(draft).map(([name]) => name)

@@ -7,18 +7,23 @@ import { freezeJson } from '../base/json.ts'
 /** A callback threw, or returned what does not fit. */
 export class HandlerFailure extends Error {
   readonly code: string
-  constructor(code: string, message: string) {
+  constructor(message: string, code = 'HANDLER_FAILED') {
     super(message)
     this.name = 'HandlerFailure'
     this.code = code
   }
 }
 
-const isPromise = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+/** Codes of failures that stall the instance even on a message: waiting for an operator is what they say. */
+const mustStall = new Set(['FIELD_MISSING', 'WITHIN_ELAPSED', 'TOO_MANY_STEPS', 'CHILD_ENDED'])
+/** Whether a failure stalls the instance whatever its cause was. */
+export const stalls = (error: HandlerFailure): boolean => mustStall.has(error.code)
 
 /** Codes that a callback may choose: the field that `need` misses, a wait that ran out. All else is HANDLER_FAILED. */
-const chosen = new Set(['FIELD_MISSING', 'WITHIN_ELAPSED', 'BAD_TIME'])
+const chosen = new Set(['FIELD_MISSING', 'WITHIN_ELAPSED'])
+
+const isPromise = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
 
 /** Calls user code; whatever it throws becomes a HandlerFailure that names the place. A promise is refused: definitions are synchronous. */
 export function ask<G, T>(place: string, callback: (given: G) => T, given: G): T {
@@ -27,54 +32,49 @@ export function ask<G, T>(place: string, callback: (given: G) => T, given: G): T
     answer = callback(given)
   } catch (error) {
     const code = isPawlError(error) && chosen.has(error.code) ? error.code : 'HANDLER_FAILED'
-    throw new HandlerFailure(code, `${place}: ${errorText(error)}`)
+    throw new HandlerFailure(`${place}: ${errorText(error)}`, code)
   }
-  if (isPromise(answer)) {
-    void (answer as PromiseLike<unknown>).then(undefined, () => undefined) // its rejection is ours now, and has no other listener
-    throw new HandlerFailure(
-      'HANDLER_FAILED',
-      `${place}: returned a promise; definitions are synchronous, calls go through activities`,
-    )
+  if (!isPromise(answer)) return answer
+  void (answer as PromiseLike<unknown>).then(undefined, () => undefined) // its rejection is ours now, and has no other listener
+  throw new HandlerFailure(`${place}: returned a promise; definitions are synchronous, calls go through activities`)
+}
+
+/** Calls what throws a PawlError about a value that user code made. */
+export function fits<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw error instanceof HandlerFailure ? error : new HandlerFailure(errorText(error))
   }
-  return answer
 }
 
 /** Deep-freezes what user code returned; what is not JSON is its failure. */
-export function frozen<T>(place: string, value: T): T {
-  try {
-    return freezeJson(value, place)
-  } catch (error) {
-    throw new HandlerFailure('HANDLER_FAILED', errorText(error))
-  }
-}
+export const frozen = <T>(place: string, value: T): T => fits(() => freezeJson(value, place))
 
 /** What a schema made of a value, or what it has against it. */
 export type Checked = { readonly value: unknown } | { readonly problem: string }
 
-const pathText = (path: readonly unknown[] | undefined): string =>
-  path === undefined || path.length === 0
-    ? ''
-    : `${path.map((part) => (typeof part === 'object' && part !== null ? String((part as { key: PropertyKey }).key) : String(part))).join('.')}: `
+const keyText = (part: unknown): string =>
+  String(typeof part === 'object' && part !== null ? (part as { key: PropertyKey }).key : part)
+const pathText = (path: readonly unknown[] = []): string =>
+  path.length === 0 ? '' : `${path.map(keyText).join('.')}: `
 
 /** Validates and deep-freezes. Never throws. */
 export function check(schema: AnySchema, value: unknown, what: string): Checked {
   try {
     const result = schema['~standard'].validate(value)
-    if (isPromise(result)) return { problem: `${what}: its schema is asynchronous; schemas must answer at once` }
-    const sync = result as Exclude<typeof result, PromiseLike<unknown>>
-    if (sync.issues !== undefined) {
-      const issues = sync.issues.slice(0, 5).map((issue) => `${pathText(issue.path)}${issue.message}`)
-      return { problem: `${what} does not fit its schema: ${issues.join('; ')}` }
-    }
-    return { value: freezeJson(sync.value, what) }
+    if ('then' in result) return { problem: `${what}: its schema is asynchronous; schemas must answer at once` }
+    if (result.issues === undefined) return { value: freezeJson(result.value, what) }
+    const issues = result.issues.slice(0, 5).map((issue) => `${pathText(issue.path)}${issue.message}`)
+    return { problem: `${what} does not fit its schema: ${issues.join('; ')}` }
   } catch (error) {
     return { problem: errorText(error) }
   }
 }
 
 /** Like `check`, where a misfit is the failure of the handler that made the value. */
-export function fitted(schema: AnySchema, value: unknown, what: string): unknown {
+export function fitted(schema: AnySchema, value: unknown, what: string, code?: string): unknown {
   const checked = check(schema, value, what)
-  if ('problem' in checked) throw new HandlerFailure('HANDLER_FAILED', checked.problem)
+  if ('problem' in checked) throw new HandlerFailure(checked.problem, code)
   return checked.value
 }

@@ -1,43 +1,34 @@
 // Where a message may go: the table of fates, row by row. Pure: a function of the definition, the instance and the message.
 import type { EdgeDefinition, Given, StateDefinition, StepDefinition } from '../machine/definition.ts'
-import { causeOf, givenOf, heldByCall, stillRow, type Draft } from './draft.ts'
-import { choose, isNothing, leaves, patched, row, take, type Taking } from './edge.ts'
+import { causeOf, heldByCall, openCalls, type Draft } from './draft.ts'
+import { choose, isNothing, leaves, patch, take, type Taking } from './edge.ts'
+import { isOver, leave } from './entry.ts'
 import { ask } from './failure.ts'
 import { follow } from './follow.ts'
-import type { CancelInput, JournalCause, MessageInput, RefusedWhy, Waiting } from './model.ts'
+import { givenOf } from './given.ts'
+import { hasEnded, type CancelInput, type MessageInput, type RefusedWhy, type Waiting } from './model.ts'
 
 /** What became of a message that was looked at. */
 export type Looked =
   | { readonly fate: 'applied' | 'ignored' }
   | { readonly fate: 'refused'; readonly why: RefusedWhy }
-  | { readonly fate: 'deferred'; readonly why: Waiting['why'] }
+  | { readonly fate: 'deferred'; readonly waitsFor: Waiting['why'] }
 
 const applied: Looked = { fate: 'applied' }
-const deferred = (why: Waiting['why']): Looked => ({ fate: 'deferred', why })
-const none: readonly never[] = []
+const deferred = (waitsFor: Waiting['why']): Looked => ({ fate: 'deferred', waitsFor })
 
-function ignored(draft: Draft, cause: JournalCause, unit: boolean): Looked {
-  stillRow(draft, cause, 'ignored', unit)
+function ignored(draft: Draft, { cause, row }: Taking): Looked {
+  draft.record(cause, { ...row, outcome: 'ignored' })
   return { fate: 'ignored' }
 }
 
-function refused(draft: Draft, cause: JournalCause, unit: boolean, why: RefusedWhy): Looked {
-  stillRow(draft, cause, 'refused', unit)
+function refused(draft: Draft, { cause, row }: Taking, why: RefusedWhy): Looked {
+  draft.record(cause, { ...row, outcome: 'refused' })
   return { fate: 'refused', why }
 }
 
-/** Takes a step unless an open call holds the state; then nothing has happened. */
-function takeOrWait(draft: Draft, step: StepDefinition, taking: Taking): Looked {
-  if (leaves(step) && heldByCall(draft)) return deferred('call')
-  if (isNothing(step)) return ignored(draft, taking.cause, taking.unit ?? false)
-  take(draft, step, taking)
-  follow(draft, taking.cause)
-  return applied
-}
-
-function chooseIn(edge: EdgeDefinition | undefined, given: Given): StepDefinition | undefined {
-  return edge === undefined ? undefined : choose(edge, given)
-}
+const chooseIn = (edge: EdgeDefinition | undefined, given: Given): StepDefinition | undefined =>
+  edge === undefined ? undefined : choose(edge, given)
 
 /** The state's own edge comes first, then the groups in order. */
 function stepFor(state: StateDefinition, type: string, given: Given): StepDefinition | undefined {
@@ -50,115 +41,95 @@ function stepFor(state: StateDefinition, type: string, given: Given): StepDefini
   return undefined
 }
 
-/** Records a message of a `join`: a row that stays; `done` follows when all have come. */
-function joins(draft: Draft, state: StateDefinition, input: MessageInput, cause: JournalCause): Looked {
-  const record = state.join.get(input.type)
-  const extra = { message: input.data }
-  const changed =
-    record === undefined
-      ? { change: null, removed: none }
-      : patched(draft, ask(`join "${input.type}"`, record, givenOf(draft, cause, extra)), `join "${input.type}"`)
-  if ('data' in changed) draft.data = changed.data
-  draft.joined = [...(draft.joined ?? none), input.type]
-  row(draft, { cause, unit: true, extra }, draft.state, draft.state, changed, {
-    emitted: none,
-    spawned: none,
-    opened: none,
-    dropped: none,
-  })
+/** Records a message of a `join`: a row that stays; `done` follows when all have come. One that has come already is ignored. */
+function join(draft: Draft, state: StateDefinition, type: string, taking: Taking): Looked {
+  const { cause, extra } = taking
+  const joined = draft.next.joined ?? []
+  if (joined.includes(type)) return ignored(draft, taking)
+  const place = `join "${type}"`
+  const record = state.join.get(type)
+  const changed = record && patch(draft, ask(place, record, givenOf(draft, cause, extra)), place)
+  draft.next.joined = [...joined, type]
+  draft.record(cause, { ...taking.row, ...changed })
   follow(draft, cause)
   return applied
 }
 
 const hasOlder = (draft: Draft, type: string, n: number): boolean =>
-  draft.waiting.some((waiting) => waiting.n < n && waiting.input.kind === 'message' && waiting.input.type === type)
+  draft.waiting.some(({ n: place, input }) => place < n && input.kind === 'message' && input.type === type)
 
 /** Looks at a message whose payload is checked. `n`: its place among the waiting; Infinity for one that is new. */
 export function lookAt(draft: Draft, input: MessageInput, n = Infinity): Looked {
-  const cause = causeOf(input, 'message', input.type)
-  if (draft.status === 'stalled') return deferred('stalled')
-  if (draft.status !== 'live') return input.command ? refused(draft, cause, true, 'ended') : ignored(draft, cause, true)
-  if (input.ifSeq !== undefined && input.ifSeq !== draft.seq) return refused(draft, cause, true, 'seq')
+  const { type, command, ifSeq, why } = input
+  const { status, seq } = draft.next
+  const cause = causeOf(input, 'message', type)
+  const extra = { message: input.data }
+  const taking = { cause, extra, row: { unit: true, ...(why !== undefined && { why }) } }
+  if (hasEnded(status)) return command ? refused(draft, taking, 'ended') : ignored(draft, taking)
+  const cancels = draft.definition.cancelBy.has(type)
   const state = draft.at
-  if (state === undefined) return deferred('stalled')
-  if (hasOlder(draft, input.type, n)) return deferred(state.named.has(input.type) ? 'call' : 'state')
-  if (draft.definition.cancelBy.has(input.type))
-    return lookAtCancel(draft, { ...input, kind: 'cancel', why: input.type }, true)
-  const step = stepFor(state, input.type, givenOf(draft, cause, { message: input.data }))
-  if (step !== undefined) return takeOrWait(draft, step, { cause, unit: true, extra: { message: input.data } })
-  if (state.join.has(input.type))
-    return draft.joined?.includes(input.type) === true ? ignored(draft, cause, true) : joins(draft, state, input, cause)
-  if (state.named.has(input.type)) return refused(draft, cause, true, 'if')
-  return state.ahead.has(input.type) ? deferred('state') : ignored(draft, cause, true)
+  if (state === undefined || (status === 'stalled' && !cancels)) return deferred('stalled')
+  if (ifSeq !== undefined && ifSeq !== seq) return refused(draft, taking, 'seq')
+  if (cancels) return lookAtCancel(draft, { ...input, kind: 'cancel', why: why ?? type }, type)
+  if (hasOlder(draft, type, n)) return deferred(state.named.has(type) ? 'call' : 'state')
+  const step = stepFor(state, type, givenOf(draft, cause, extra))
+  if (step !== undefined && leaves(step) && heldByCall(draft)) return deferred('call')
+  if (step !== undefined && isNothing(step)) return ignored(draft, taking)
+  if (step !== undefined) {
+    take(draft, step, taking)
+    follow(draft, cause)
+    return applied
+  }
+  if (state.join.has(type)) return join(draft, state, type, taking)
+  if (state.named.has(type)) return refused(draft, taking, 'if')
+  if (!state.ahead.has(type)) return ignored(draft, taking)
+  // While a call holds the state no other one can come, so the message's time does not run.
+  return deferred(openCalls(draft.next).length > 0 && state.call?.interruptible !== true ? 'call' : 'state')
 }
 
 /** Children that are cancelled with their parent. */
 function alsoCancelled(draft: Draft): readonly { readonly machine: string; readonly id: string }[] {
-  const machines = new Set<string>()
-  for (const kind of draft.definition.children.values()) if (kind.onCancel === 'cancel') machines.add(kind.of.name)
-  if (machines.size === 0) return none
-  const lives = (status: string): boolean => status === 'running' || status === 'waiting' || status === 'stalled'
+  const kinds = [...draft.definition.children.values()].filter(({ onCancel }) => onCancel === 'cancel')
+  const machines = new Set(kinds.map(({ of }) => of.name))
   return [...draft.children.values()]
-    .filter((child) => machines.has(child.machine) && lives(child.status))
+    .filter((child) => machines.has(child.machine) && !isOver(child))
     .map(({ machine, id }) => ({ machine, id }))
 }
 
 /** Ends the instance where it stands, as cancelled. */
-function endHere(draft: Draft, taking: Taking): Looked {
-  const dropped = Object.entries(draft.calls ?? {}).flatMap(([name, call]) =>
-    call.settled === undefined ? [name] : [],
-  )
-  draft.calls = null
-  draft.timers = null
-  draft.joined = null
-  draft.status = 'cancelled'
-  draft.endedAt = draft.context.now
-  row(
-    draft,
-    taking,
-    draft.state,
-    draft.state,
-    { change: null, removed: none },
-    { emitted: none, spawned: none, opened: none, dropped },
-  )
+function endHere(draft: Draft, { cause, row }: Taking): Looked {
+  const dropped = leave(draft)
+  Object.assign(draft.next, { timers: null, status: 'cancelled', endedAt: draft.context.now })
+  draft.record(cause, { ...row, dropped })
   return applied
 }
 
-/** Looks at a cancel. `unit`: it came as a command. What stalled on a call does not wait for it: the call counts as unknown. */
-export function lookAtCancel(draft: Draft, input: CancelInput, unit: boolean): Looked {
-  const cause = causeOf(input, 'cancel', unit ? input.why : 'cancel')
-  const told = { why: input.why, ...(input.by !== undefined && { by: input.by }) }
-  if (draft.status !== 'live' && draft.status !== 'stalled') return refused(draft, cause, unit, 'ended')
+/** Nobody can be at a call any more that is open all the same: it was given up (WORKER_DIED), or its answer is what stalled the instance. */
+const givenUp = ({ next: { status, stalled } }: Draft): boolean =>
+  status === 'stalled' && (stalled?.code === 'WORKER_DIED' || stalled?.cause?.kind === 'result')
+
+/** Looks at a cancel; `message`: the type of the message that it came as. What stalled on a call does not wait for it: the call counts as unknown. */
+export function lookAtCancel(draft: Draft, input: CancelInput, message?: string): Looked {
+  const { why, by } = input
+  const cause = causeOf(input, 'cancel', message ?? 'cancel')
+  const row = { unit: message !== undefined, why, ...(by !== undefined && { by }) }
+  const taking = { cause, extra: { why }, row: { ...row, cancelled: alsoCancelled(draft) } }
+  if (hasEnded(draft.next.status)) return refused(draft, { cause, row }, 'ended')
   const state = draft.at
-  if (state?.cancelRule === 'pivot') return refused(draft, cause, unit, 'pivot')
-  if (state?.cancelRule === 'undoing') return ignored(draft, cause, unit)
-  const wasStalled = draft.status === 'stalled'
-  const held = heldByCall(draft) && !(wasStalled && onlySettled(draft))
-  const cancelled = alsoCancelled(draft)
+  if (state?.cancelRule === 'pivot') return refused(draft, { cause, row }, 'pivot')
+  if (state?.cancelRule === 'undoing') return ignored(draft, { cause, row })
+  const held = heldByCall(draft) && !givenUp(draft)
   if (state?.cancel === undefined) {
     if (held) return deferred('call')
-    unstall(draft)
-    return endHere(draft, { cause, unit, ...told, cancelled })
+    draft.unstall()
+    return endHere(draft, taking)
   }
-  const extra = { why: input.why }
-  const step = choose(state.cancel, givenOf(draft, cause, extra))
-  if (step === undefined) return refused(draft, cause, unit, 'if')
-  if (isNothing(step)) return ignored(draft, cause, unit)
+  const step = choose(state.cancel, givenOf(draft, cause, taking.extra))
+  if (step === undefined) return refused(draft, { cause, row }, 'if')
+  if (isNothing(step)) return ignored(draft, { cause, row })
   if (leaves(step) && held) return deferred('call')
-  unstall(draft)
-  take(draft, step, { cause, unit, extra, ...told, cancelled })
+  if (leaves(step)) draft.unstall()
+  take(draft, step, taking)
   follow(draft, cause)
   return applied
-}
-
-/** No attempt of an open call can be running: all are settled, were given up (WORKER_DIED), or have answered what stalled it. */
-const onlySettled = (draft: Draft): boolean =>
-  draft.stalled?.code === 'WORKER_DIED' ||
-  draft.stalled?.cause?.kind === 'result' ||
-  Object.values(draft.calls ?? {}).every((call) => call.settled !== undefined)
-
-function unstall(draft: Draft): void {
-  if (draft.status !== 'stalled') return
-  draft.status = 'live'
-  draft.stalled = null
 }

@@ -49,6 +49,8 @@ export interface Stall {
   readonly message: string
   /** Tried again by an operator's retry. Absent: a call stands settled without an edge for it. */
   readonly cause?: Input
+  /** Children that have come to another state meanwhile: their edges are taken when the instance goes on. */
+  readonly arrivals?: readonly { readonly machine: string; readonly id: string }[]
 }
 
 /** Who is told of every change of a child. */
@@ -129,6 +131,8 @@ export interface MessageInput extends InputBase {
   readonly data: unknown
   readonly keepMs: number
   readonly ifSeq?: number
+  /** Why an operator sent it again. */
+  readonly why?: string
   /** In memory only, never stored: the definition by which this very payload was checked in this process. */
   readonly checked?: MessageDefinition
 }
@@ -187,6 +191,8 @@ export interface OperatorInput extends InputBase {
     | { readonly do: 'retry'; readonly newKey: boolean }
     | { readonly do: 'resolve'; readonly call?: string; readonly result: unknown }
     | { readonly do: 'resolve'; readonly call?: string; readonly failure: string }
+    /** A dead letter of this instance goes. */
+    | { readonly do: 'discard'; readonly letter: string }
     | {
         readonly do: 'move'
         readonly to: string

@@ -1,6 +1,6 @@
 // The heart: what one input does to one instance. Pure: no clock, no random, no I/O; time comes in as `context.now`.
 //
-//   dispatch(definition, before, input, context) → outcome
+//   dispatch(definition, id, before, input, context) → outcome
 //
 // One outcome tells the next snapshot, the rows of the journal (with what each lets happen: messages, calls, children), and
 // what became of the messages that waited. The engine writes all of it in one commit, and lets it happen after that.
@@ -11,535 +11,227 @@
 //   I6  a timer fires only when `now` is at or past its due.
 //   I10 what a handler does wrong stays with its message or its instance.
 import type { MachineDefinition } from '../machine/definition.ts'
-import { jsonHash } from '../base/json.ts'
-import { causeOf, Draft, heldByCall, LIMITS, openCalls, stillRow, type Before, type Context } from './draft.ts'
-import { enter } from './entry.ts'
-import { emitted } from './emit.ts'
-import { givenOf } from './draft.ts'
-import { row } from './edge.ts'
-import { ask, check, HandlerFailure } from './failure.ts'
-import { lookAt, lookAtCancel } from './fate.ts'
+import { causeOf, Draft, openCalls, type Before, type Context } from './draft.ts'
+import { stalls } from './failure.ts'
 import { childArrived, follow, noteChild } from './follow.ts'
-import { migrate } from './migrate.ts'
-import { operate, type Operated } from './operator.ts'
-import { attempted, decideCalls, settleUnknown } from './result.ts'
-import { decideAbout, type Readable } from './reading.ts'
-import { expireWaiting, placed, retryWaiting, stall, stallOf, type Decided } from './waiting.ts'
+import { migrate, stalledByMigration } from './migrate.ts'
 import { hasEnded } from './model.ts'
 import type {
   CancelInput,
-  Fate,
   Input,
-  Instance,
   JournalCause,
-  JournalEntry,
   MessageInput,
   NoticeInput,
   OperatorInput,
-  RefusedWhy,
   ResultInput,
+  Stall,
   StartInput,
   TimerInput,
-  Waiting,
-  ChildRecord,
 } from './model.ts'
+import { operate } from './operator.ts'
+import { nothing, outcomeOf, type Ended, type Outcome } from './outcome.ts'
+import { attempted, decideCalls, diedOut, settleLate } from './result.ts'
+import { startAgain, startNew } from './start.ts'
+import { deadBy, expireWaiting, FULL, isFull, look, retryWaiting, type Decided } from './waiting.ts'
 
-/** What one input did. */
-export interface Outcome {
-  /** `noted`: nothing to tell (a result of several, a notice, a wake-up); `late`: nobody waited for it; `exists`, `conflict`,
-   *  `taken`: a start met an instance (with the same input, with another, of another parent); `unknown`: a command to nobody;
-   *  `absent`: an event for an instance that may still come; `build`: this build does not know the machine, type or version;
-   *  `bad`: an operator's action that cannot be done. */
-  readonly fate: Fate | 'noted' | 'late' | 'exists' | 'conflict' | 'taken' | 'unknown' | 'absent' | 'build' | 'bad'
-  readonly why?: RefusedWhy
-  /** Of `dead` and `bad`. */
-  readonly code?: string
-  readonly message?: string
-  /** What the input waits for, where its fate is `deferred`. */
-  readonly waitsFor?: Waiting['why']
-  readonly instance: Instance | null
-  readonly created: boolean
-  readonly journal: readonly JournalEntry[]
-  /** How many of these rows the input itself made; the others were made by what had waited. */
-  readonly own: number
-  /** What waits now: rows that are gone were decided about, rows may have changed. */
-  readonly waiting: readonly Waiting[]
-  readonly decided: readonly Decided[]
-  readonly children: ReadonlyMap<string, ChildRecord>
-  readonly fresh: ReadonlySet<string>
+export type { Outcome } from './outcome.ts'
+
+type ToInstance = Exclude<Input, StartInput>
+
+const noted: Ended = { fate: 'noted' }
+
+/** What has happened since: rows were written, or none. */
+const notedOr = (draft: Draft, rows: number): Ended => (draft.journal.length > rows ? { fate: 'applied' } : noted)
+
+/** A handler threw on a message: the message is a dead letter and the instance goes on; or, by `need`, the instance stalls. */
+function message(draft: Draft, input: MessageInput | CancelInput): Ended {
+  const waits = (ended: Ended): Ended => {
+    if (ended.waitsFor === 'build') return { fate: 'build' }
+    return ended.fate === 'deferred' && input.kind === 'message' && isFull(draft.waiting, input) ? FULL : ended
+  }
+  return draft.attempt(
+    () => waits(look(draft, input)),
+    (error) => {
+      const dead = { fate: 'dead', ...deadBy(draft, error) } as const
+      if (!stalls(error)) return dead
+      const ended = waits({ fate: 'deferred', waitsFor: 'stalled' })
+      if (ended.fate === 'deferred') draft.stall({ code: error.code, message: dead.message })
+      return ended
+    },
+  )
 }
 
-const nobody = (before: Before, fate: Outcome['fate'], more: Partial<Outcome> = {}): Outcome => ({
-  fate,
-  instance: before.instance,
-  created: false,
-  journal: [],
-  own: 0,
-  waiting: before.waiting,
-  decided: [],
-  children: before.children,
-  fresh: before.fresh,
-  ...more,
-})
+/** A handler threw on something that is no message: the instance stalls, and that cause is kept. */
+const stalling = (draft: Draft, kept: Pick<Stall, 'cause' | 'arrivals'>, work: () => Ended): Ended =>
+  draft.attempt(work, (error) => {
+    draft.stall({ code: error.code, message: draft.placed(error), ...kept })
+    return noted
+  })
 
-interface Ended {
-  readonly fate: Outcome['fate']
-  readonly why?: RefusedWhy
-  readonly code?: string
-  readonly message?: string
-  readonly waitsFor?: Waiting['why']
+/** Nobody waits for it any more: journalled, unless it says nothing. */
+function late(draft: Draft, input: ResultInput): Ended {
+  const { kind } = input.outcome
+  if (kind === 'done' || kind === 'failure') draft.record(causeOf(input, 'result', input.call), { outcome: 'late' })
+  return { fate: 'late' }
 }
 
-/** Runs one input on an instance that is there, then what had waited for a change. */
-function run(draft: Draft, input: Input, decided: Decided[]): Ended & { readonly own: number } {
+function result(draft: Draft, input: ResultInput): Ended {
+  const { next } = draft
+  if (hasEnded(next.status)) return late(draft, input)
+  return stalling(draft, { cause: input }, () => {
+    const rows = draft.journal.length
+    const booked = attempted(draft, input)
+    if (booked === 'late') return late(draft, input)
+    if (typeof booked === 'object') draft.stall(booked)
+    if (booked !== 'settled') return noted
+    if (draft.next.status === 'stalled') {
+      // A success that came after all: nobody needs to decide any more. What else stalled the instance still does.
+      const others = Object.values(draft.next.calls ?? {}).some(diedOut)
+      const { stalled } = draft.next
+      if (input.outcome.kind !== 'done' || others || !isOfCall(stalled)) return noted
+      draft.unstall()
+    }
+    decideCalls(draft, causeOf(input, 'result', input.call))
+    return notedOr(draft, rows)
+  })
+}
+
+/** Whether it stalls on how a call ended, and on nothing else. */
+const CALL_CODES = ['RETRIES_EXHAUSTED', 'WITHIN_ELAPSED', 'NO_EDGE_FOR_FAILURE', 'WORKER_DIED']
+const isOfCall = (stalled: Stall | null): boolean =>
+  stalled !== null && stalled.cause === undefined && CALL_CODES.includes(stalled.code)
+
+/** Deadlines of calls. Due timers are fired by what follows every input. */
+function wake(draft: Draft, input: TimerInput): Ended {
+  const { now } = draft.context
+  const { status, incarnation, entry, correlation } = draft.next
+  const overdue = openCalls(draft.next).filter(([, { deadlineAt = Infinity }]) => deadlineAt <= now)
+  if (status !== 'live' || overdue.length === 0) return noted
+  return stalling(draft, { cause: input }, () => {
+    for (const [name, call] of overdue) settleLate(draft, name, call)
+    const at = Math.min(...overdue.map(([, { deadlineAt = now }]) => deadlineAt))
+    decideCalls(draft, { kind: 'timer', name: 'within', id: `${incarnation}-${entry}-within`, at, correlation })
+    return noted
+  })
+}
+
+/** Takes what children have come to while the instance stood still. */
+function arrivedMeanwhile(draft: Draft, cause: JournalCause, stalled: Stall | null): void {
+  const { entry } = draft.next
+  for (const { machine, id } of stalled?.arrivals ?? [])
+    if (draft.next.status === 'live' && draft.next.entry === entry) childArrived(draft, machine, id, cause)
+}
+
+function notice(draft: Draft, input: NoticeInput): Ended {
+  const { child, problem, parent } = input
+  const { status, incarnation, stalled } = draft.next
+  if (hasEnded(status)) return { fate: 'late' }
+  if (problem !== undefined) {
+    if (parent !== incarnation) return { fate: 'late' }
+    if (status === 'live') draft.stall(problem)
+    return noted
+  }
+  const { machine, id } = child
+  const moved = noteChild(draft, child)
+  if (moved === undefined) return noted
+  const others = (stalled?.arrivals ?? []).filter((other) => other.id !== id || other.machine !== machine)
+  const arrivals = moved ? [...others, { machine, id }] : others
+  if (status === 'stalled') {
+    if (moved && stalled !== null) draft.stall({ ...stalled, arrivals })
+    return noted
+  }
   const rows = draft.journal.length
-  const ended = runOne(draft, input, decided)
-  const own = draft.journal.length - rows
-  const changed = draft.seq !== draft.base.seq || draft.status !== draft.base.status || input.kind === 'timer'
-  if (changed || draft.calls !== draft.base.calls) retryWaiting(draft, decided)
-  return { ...ended, own }
+  return stalling(draft, { arrivals }, () => {
+    const cause = causeOf(input, 'child', `${machine}/${id}`)
+    if (moved) childArrived(draft, machine, id, cause)
+    follow(draft, cause)
+    return notedOr(draft, rows)
+  })
 }
 
-function runOne(draft: Draft, input: Input, decided: Decided[]): Ended {
+/** Goes on where it stood still: with what it stalled on, with calls that were settled meanwhile, with children that came. */
+function goOn(draft: Draft, stalled: Stall | null | undefined, cause: JournalCause): void {
+  if (stalled?.cause !== undefined) runOne(draft, stalled.cause)
+  if (draft.next.status !== 'live') return
+  stalling(draft, { ...(stalled?.arrivals !== undefined && { arrivals: stalled.arrivals }) }, () => {
+    decideCalls(draft, cause)
+    arrivedMeanwhile(draft, cause, stalled ?? null)
+    follow(draft, cause)
+    return noted
+  })
+}
+
+function operator(draft: Draft, input: OperatorInput): Ended {
+  const operated = operate(draft, input)
+  if (operated.kind === 'bad') return { fate: 'bad', code: operated.code, message: operated.message }
+  if (operated.kind === 'refused') return { fate: 'refused', why: operated.why }
+  if (operated.again !== undefined) goOn(draft, operated.again, causeOf(input, 'operator', input.action.do))
+  return { fate: 'applied' }
+}
+
+function one(draft: Draft, input: Input): Ended {
   switch (input.kind) {
     case 'message':
-      return message(draft, input)
     case 'cancel':
-      return cancel(draft, input)
+      return message(draft, input)
     case 'result':
       return result(draft, input)
     case 'timer':
-      return wake(draft, input, decided)
+      return wake(draft, input)
     case 'notice':
       return notice(draft, input)
     case 'operator':
-      return operator(draft, input, decided)
+      return operator(draft, input)
     case 'start':
       return { fate: 'exists' }
   }
 }
 
-/** A handler threw on a message: the message is a dead letter and the instance goes on; or, by `need`, the instance stalls. */
-function guarded(draft: Draft, work: () => Ended): Ended {
-  const saved = draft.save()
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof HandlerFailure)) throw error
-    draft.restore(saved)
-    const why = stallOf(error)
-    const text = placed(draft, error)
-    if (why === undefined) return { fate: 'dead', code: 'HANDLER_FAILED', message: text }
-    stall(draft, { code: why.code, message: text })
-    return { fate: 'deferred', waitsFor: 'stalled' }
-  }
+function runOne(draft: Draft, input: Input): Ended {
+  const { journal, children } = draft
+  draft.steps = 0
+  const ended = one(draft, input)
+  // What only waits is not consumed yet.
+  if (draft.journal !== journal || draft.children !== children)
+    draft.next.stamp = Math.max(draft.next.stamp, input.stamp)
+  return ended
 }
 
-/** A handler threw on something that is no message: the instance stalls, and that cause is kept. */
-function stalling(draft: Draft, input: Input, work: () => Ended): Ended {
-  const saved = draft.save()
-  try {
-    return work()
-  } catch (error) {
-    if (!(error instanceof HandlerFailure)) throw error
-    draft.restore(saved)
-    stall(draft, { code: stallOf(error)?.code ?? 'HANDLER_FAILED', message: placed(draft, error), cause: input })
-    return { fate: 'noted' }
-  }
+/** It cannot be made into what this build knows: it stalls, and what comes is noted, so that nothing is lost. */
+function unknowable(draft: Draft, input: ToInstance, why: Stall): Ended {
+  draft.stall(why)
+  if (input.kind === 'result') return attempted(draft, input) === 'late' ? late(draft, input) : noted
+  if (input.kind === 'notice') return notice(draft, input)
+  if (input.kind === 'operator') return { fate: 'bad', code: why.code, message: why.message }
+  if (input.kind === 'timer') return noted
+  return input.kind === 'message' && isFull(draft.waiting, input) ? FULL : { fate: 'deferred', waitsFor: 'stalled' }
 }
 
-function message(draft: Draft, input: MessageInput): Ended {
-  const read = decideAbout(draft.definition, input)
-  if (read.kind === 'build') return { fate: 'build' }
-  if (read.kind === 'bad') return { fate: 'dead', code: 'BAD_DATA', message: read.problem }
-  return guarded(draft, () => asEnded(lookAt(draft, read.input)))
+/** Runs one input on an instance that is there, after it was brought to the present version. */
+function run(draft: Draft, input: ToInstance): Ended {
+  const { version, status, entry } = draft.next
+  if (version === draft.definition.version || hasEnded(status)) return runOne(draft, input)
+  const cause = causeOf(input, 'migrate', '')
+  const why = migrate(draft, cause)
+  if (why !== undefined) return unknowable(draft, input, why)
+  const { stalled } = draft.next
+  // What it stalled on is gone with the old state, or it was the migration itself.
+  if (draft.next.entry !== entry || stalledByMigration(stalled)) draft.unstall()
+  if (draft.next.status === 'live') goOn(draft, stalled, cause)
+  return runOne(draft, input)
 }
 
-const asEnded = (looked: ReturnType<typeof lookAt>): Ended => {
-  if (looked.fate === 'deferred') return { fate: 'deferred', waitsFor: looked.why }
-  return looked
-}
-
-const cancel = (draft: Draft, input: CancelInput): Ended =>
-  guarded(draft, () => asEnded(lookAtCancel(draft, input, false)))
-
-function result(draft: Draft, input: ResultInput): Ended {
-  const cause = causeOf(input, 'result', input.call)
-  if (hasEnded(draft.status)) return late(draft, cause, input)
-  return stalling(draft, input, () => {
-    const { status } = draft
-    const booked = attempted(draft, input)
-    if (booked === 'late') return late(draft, cause, input)
-    if (booked === 'ignored' || booked === 'open') return { fate: 'noted' }
-    if (booked !== 'settled') {
-      stall(draft, booked)
-      return { fate: 'noted' }
-    }
-    if (status === 'stalled') {
-      if (draft.stalled?.cause !== undefined || input.outcome.kind !== 'done') return { fate: 'noted' }
-      draft.status = 'live' // a success that came after all: nobody needs to decide any more
-      draft.stalled = null
-    }
-    const stalled = decideCalls(draft, cause)
-    if (stalled === undefined)
-      return { fate: openCalls(draft).length > 0 && draft.seq === draft.base.seq ? 'noted' : 'applied' }
-    stall(draft, stalled)
-    return { fate: 'noted' }
-  })
-}
-
-/** Nobody waits for it any more: journalled, unless it says nothing. */
-function late(draft: Draft, cause: JournalCause, input: ResultInput): Ended {
-  const telling = input.outcome.kind === 'done' || input.outcome.kind === 'failure'
-  if (telling) stillRow(draft, cause, 'late', false)
-  return { fate: 'late' }
-}
-
-/** Deadlines of calls, timers, and messages that were kept too long. */
-function wake(draft: Draft, input: TimerInput, decided: Decided[]): Ended {
-  if (draft.status !== 'live') return { fate: 'noted' }
-  expireWaiting(draft, decided)
-  const overdue = openCalls(draft).filter(
-    ([, call]) => call.deadlineAt !== undefined && call.deadlineAt <= draft.context.now,
-  )
-  if (overdue.length === 0) return { fate: 'noted' } // due timers are fired by what follows every input
-  return stalling(draft, input, () => {
-    for (const [name, call] of overdue)
-      settleUnknown(draft, name, 'within', `${call.activity} had no outcome within its time`)
-    const cause: JournalCause = {
-      kind: 'timer',
-      name: 'within',
-      id: `${draft.incarnation}-${draft.entry}-within`,
-      at: overdue[0]?.[1].deadlineAt ?? draft.context.now,
-      correlation: draft.base.correlation,
-    }
-    const stalled = decideCalls(draft, cause)
-    if (stalled !== undefined) stall(draft, stalled)
-    return { fate: 'noted' }
-  })
-}
-
-function notice(draft: Draft, input: NoticeInput): Ended {
-  if (hasEnded(draft.status) || input.parent !== draft.incarnation) return { fate: 'late' }
-  if (input.problem !== undefined) {
-    if (draft.status === 'live') stall(draft, input.problem)
-    return { fate: 'noted' }
-  }
-  const { machine, id } = input.child
-  const before = draft.children.get(`${machine}\0${id}`)
-  if (!noteChild(draft, input.child)) return { fate: 'noted' }
-  if (draft.status === 'stalled') return { fate: 'noted' }
-  return stalling(draft, input, () => {
-    const cause = causeOf(input, 'child', `${machine}/${id}`)
-    if (before?.state !== input.child.state || before.status !== input.child.status)
-      childArrived(draft, machine, id, cause)
-    follow(draft, cause)
-    return { fate: draft.seq === draft.base.seq ? 'noted' : 'applied' }
-  })
-}
-
-function operator(draft: Draft, input: OperatorInput, decided: Decided[]): Ended {
-  const operated: Operated = operate(draft, input)
-  if (operated.kind === 'bad') return { fate: 'bad', code: operated.code, message: operated.message }
-  if (operated.kind === 'refused') return { fate: 'refused', why: operated.why }
-  if (operated.stall !== undefined) stall(draft, operated.stall)
-  if (operated.again !== undefined) runOne(draft, operated.again, decided)
-  return { fate: 'applied' }
-}
-
-/** When something falls due that only the store remembers. What an open call holds back is found again by that call. */
-function dueAt(draft: Draft): number | null {
-  if (draft.status !== 'live') return null
-  const { now, leaseMs } = draft.context
-  const held = heldByCall(draft)
-  let due = Infinity
-  for (const timer of Object.values(draft.timers ?? {})) if (!(held && timer.due <= now)) due = Math.min(due, timer.due)
-  for (const [, call] of openCalls(draft)) {
-    if (call.deadlineAt !== undefined) due = Math.min(due, call.deadlineAt)
-    if (call.nextAt !== undefined && call.nextAt - now >= leaseMs) due = Math.min(due, call.nextAt)
-  }
-  for (const waiting of draft.waiting) if (waiting.until !== null) due = Math.min(due, waiting.until)
-  return due === Infinity ? null : due
-}
-
-function fairKey(draft: Draft): string | null {
-  const { fairBy } = draft.definition
-  if (fairBy === undefined) return null
-  if (draft.data === draft.base.data && draft.base.seq > 0) return draft.base.fairKey
-  return String(ask('fairBy', fairBy, { id: draft.base.id, data: draft.data }))
-}
-
-/** The next snapshot. Its data are made text once, here. */
-function snapshot(draft: Draft): Instance {
+/** Dispatches an input to an instance that is there, then to what had waited for a change. */
+function dispatchTo(draft: Draft, input: ToInstance): Outcome {
   const { base } = draft
-  const dataText = draft.data === base.data ? base.dataText : JSON.stringify(draft.data)
-  if (dataText.length > LIMITS.dataBytes)
-    throw new HandlerFailure(
-      'HANDLER_FAILED',
-      `the data would be ${dataText.length} characters; at most ${LIMITS.dataBytes}: keep large things elsewhere, and their name here`,
-    )
-  const {
-    version,
-    status,
-    state,
-    seq,
-    entry,
-    enteredAt,
-    data,
-    calls,
-    timers,
-    joined,
-    stamp,
-    stalled,
-    incarnation,
-    startHash,
-    endedAt,
-    parent,
-  } = draft
-  return Object.freeze({
-    ...base,
-    version,
-    status,
-    state,
-    seq,
-    entry,
-    enteredAt,
-    data,
-    dataText,
-    calls,
-    timers,
-    joined,
-    stamp,
-    stalled,
-    incarnation,
-    startHash,
-    endedAt,
-    parent,
-    dueAt: dueAt(draft),
-    fairKey: fairKey(draft),
-  })
-}
-
-function outcomeOf(
-  draft: Draft,
-  ended: Ended & { own: number },
-  decided: readonly Decided[],
-  created: boolean,
-): Outcome {
-  const changed =
-    draft.seq !== draft.base.seq ||
-    draft.calls !== draft.base.calls ||
-    draft.status !== draft.base.status ||
-    draft.timers !== draft.base.timers ||
-    draft.waiting !== draft.base0 ||
-    created
-  const instance = changed ? snapshot(draft) : draft.base
-  return {
-    ...ended,
-    instance,
-    created,
-    journal: draft.journal,
-    waiting: draft.waiting,
-    decided,
-    children: draft.children,
-    fresh: draft.fresh,
-  }
-}
-
-/** Dispatches an input to an instance that is there. */
-function dispatchTo(
-  definition: MachineDefinition,
-  instance: Instance,
-  before: Before,
-  input: Input,
-  context: Context,
-): Outcome {
-  if (instance.version > definition.version) return nobody(before, 'build')
-  const attempt = (first: (draft: Draft, decided: Decided[]) => Ended & { own: number }): Outcome => {
-    const draft = new Draft(definition, instance, before, context)
-    draft.stamp = Math.max(draft.stamp, input.stamp)
-    const decided: Decided[] = []
-    return outcomeOf(draft, first(draft, decided), decided, false)
-  }
-  try {
-    return attempt((draft, decided) => {
-      const old =
-        draft.version < definition.version && !hasEnded(draft.status)
-          ? migrate(draft, causeOf(input, 'migrate', ''))
-          : undefined
-      if (old === undefined) return run(draft, input, decided)
-      stall(draft, { ...old, ...(input.kind !== 'message' && input.kind !== 'cancel' && { cause: input }) })
-      return input.kind === 'message' || input.kind === 'cancel'
-        ? { fate: 'deferred', waitsFor: 'stalled', own: 0 }
-        : { fate: 'noted', own: 0 }
-    })
-  } catch (error) {
-    // Only the whole of it shows that the data are too large: then nothing of it stands.
-    if (!(error instanceof HandlerFailure)) throw error
-    if (input.kind === 'message' || input.kind === 'cancel')
-      return nobody(before, 'dead', { code: 'HANDLER_FAILED', message: error.message })
-    return attempt((draft) => {
-      stall(draft, { code: 'HANDLER_FAILED', message: placed(draft, error), cause: input })
-      return { fate: 'noted', own: 0 }
-    })
-  }
-}
-
-/** What a start is made from: by `run` or a parent, or by a message that this machine's `start` names. */
-interface Birth {
-  readonly input: StartInput | MessageInput
-  readonly given: unknown
-  readonly name: string
-  readonly unit: boolean
-}
-
-const blank = (
-  definition: MachineDefinition,
-  id: string,
-  input: Input,
-  context: Context,
-  k: number,
-  partition: number,
-  incarnation: string,
-): Instance => ({
-  k,
-  machine: definition.name,
-  id,
-  partition,
-  incarnation,
-  version: definition.version,
-  status: 'live',
-  state: definition.initial,
-  seq: 0,
-  entry: 0,
-  enteredAt: context.now,
-  data: {},
-  dataText: '{}',
-  calls: null,
-  timers: null,
-  dueAt: null,
-  joined: null,
-  stamp: 0,
-  parent: null,
-  startHash: '',
-  stalled: null,
-  correlation: input.correlation,
-  priority: definition.priority,
-  fairKey: null,
-  startedAt: context.now,
-  endedAt: null,
-})
-
-/** Creates an instance, or gives an ended one a new life. */
-function create(
-  definition: MachineDefinition,
-  base: Instance,
-  before: Before,
-  birth: Birth,
-  context: Context,
-): Outcome {
-  const { input } = birth
-  const checked = check(
-    definition.schema,
-    definition.dataOf(birth.given),
-    `the data of ${definition.name} "${base.id}"`,
-  )
-  if ('problem' in checked) return nobody(before, 'dead', { code: 'BAD_DATA', message: checked.problem })
-  const draft = new Draft(definition, base, { ...before, children: new Map(), fresh: new Set() }, context)
-  const cause = causeOf(input, 'start', birth.name)
   const decided: Decided[] = []
-  try {
-    draft.data = checked.value as Draft['data']
-    draft.startHash = jsonHash(checked.value)
-    draft.parent = input.kind === 'start' ? (input.parent ?? null) : null
-    draft.stamp = Math.max(draft.stamp, input.stamp)
-    const begun = definition.begin === undefined ? [] : emitted(definition.begin.emit, givenOf(draft, cause))
-    const collected = { emitted: begun, spawned: [], opened: [], dropped: [] }
-    enter(draft, definition.initial, null, draft.seq + 1, cause, collected)
-    row(draft, { cause, unit: birth.unit }, null, definition.initial, { change: draft.data, removed: [] }, collected)
-    follow(draft, cause)
-    const own = draft.journal.length
+  const ended = run(draft, input)
+  const own = draft.journal.length
+  const { seq, status, calls } = draft.next
+  if (seq !== base.seq || status !== base.status || calls !== base.calls || input.kind === 'timer')
     retryWaiting(draft, decided)
-    return outcomeOf(draft, { fate: 'applied', own }, decided, true)
-  } catch (error) {
-    if (!(error instanceof HandlerFailure)) throw error
-    return nobody(before, 'dead', { code: 'HANDLER_FAILED', message: placed(draft, error) })
-  }
-}
-
-function reborn(instance: Instance, incarnation: string): Instance {
-  return {
-    ...instance,
-    incarnation,
-    status: 'live',
-    data: {},
-    dataText: '{}',
-    calls: null,
-    timers: null,
-    joined: null,
-    stalled: null,
-    endedAt: null,
-  }
-}
-
-function startOn(
-  definition: MachineDefinition,
-  instance: Instance,
-  before: Before,
-  input: StartInput,
-  context: Context,
-): Outcome {
-  if (input.parent !== undefined) {
-    const { parent } = instance
-    if (parent === null || parent.machine !== input.parent.machine || parent.id !== input.parent.id)
-      return nobody(before, 'taken')
-    if (input.restart === true && hasEnded(instance.status) && context.create !== null) {
-      return create(
-        definition,
-        reborn(instance, context.create.incarnation),
-        { ...before, waiting: [] },
-        { input, given: input.data, name: 'restart', unit: false },
-        context,
-      )
-    }
-    return nobody(before, 'exists')
-  }
-  const checked = check(
-    definition.schema,
-    definition.dataOf(input.data),
-    `the data of ${definition.name} "${instance.id}"`,
-  )
-  if ('problem' in checked) return nobody(before, 'dead', { code: 'BAD_DATA', message: checked.problem })
-  return nobody(before, jsonHash(checked.value) === instance.startHash ? 'exists' : 'conflict')
-}
-
-function startByMessage(
-  definition: MachineDefinition,
-  id: string,
-  before: Before,
-  input: MessageInput,
-  context: Context,
-): Outcome {
-  const read: Readable = decideAbout(definition, input)
-  if (read.kind === 'build') return nobody(before, 'build')
-  if (read.kind === 'bad') return nobody(before, 'dead', { code: 'BAD_DATA', message: read.problem })
-  const start = definition.start.get(input.type)
-  if (start === undefined) return nobody(before, input.command ? 'unknown' : 'absent')
-  if (input.ifSeq !== undefined || context.create === null) return nobody(before, 'unknown')
-  try {
-    const given = ask(`start "${input.type}"`, start, read.input.data)
-    const { k, partition, incarnation } = context.create
-    return create(
-      definition,
-      blank(definition, id, input, context, k, partition, incarnation),
-      before,
-      { input, given, name: input.type, unit: true },
-      context,
-    )
-  } catch (error) {
-    if (!(error instanceof HandlerFailure)) throw error
-    return nobody(before, 'dead', { code: 'HANDLER_FAILED', message: `${definition.name} "${id}", ${error.message}` })
-  }
+  if (input.kind === 'timer') expireWaiting(draft, decided)
+  return outcomeOf(draft, ended, own, decided, false)
 }
 
 /** What an input does to the instance `id` of a machine. `context.create` must be there where there is no instance, or a restart is asked for. */
@@ -551,19 +243,11 @@ export function dispatch(
   context: Context,
 ): Outcome {
   const { instance } = before
-  if (instance !== null)
-    return input.kind === 'start'
-      ? startOn(definition, instance, before, input, context)
-      : dispatchTo(definition, instance, before, input, context)
-  if (input.kind === 'message') return startByMessage(definition, id, before, input, context)
-  if (input.kind !== 'start' || context.create === null)
-    return nobody(before, input.kind === 'cancel' || input.kind === 'operator' ? 'unknown' : 'late')
-  const { k, partition, incarnation } = context.create
-  return create(
-    definition,
-    blank(definition, id, input, context, k, partition, incarnation),
-    before,
-    { input, given: input.data, name: 'run', unit: false },
-    context,
-  )
+  if (instance === null) {
+    if (input.kind === 'message' || input.kind === 'start') return startNew(definition, id, before, input, context)
+    return nothing(before, { fate: input.kind === 'cancel' || input.kind === 'operator' ? 'unknown' : 'late' })
+  }
+  if (instance.version > definition.version) return nothing(before, { fate: 'build' })
+  if (input.kind === 'start') return startAgain(definition, instance, before, input, context)
+  return dispatchTo(new Draft(definition, instance, before, context), input)
 }

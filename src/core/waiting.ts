@@ -1,12 +1,14 @@
 // Messages that wait: tried again after every transition, oldest first; their `keep` runs only while the instance could take
 // messages. Timers that an open call has held back are tried again at the same places.
-import { givenOf, groupTimer, heldByCall, stillRow, without, type Draft } from './draft.ts'
-import { choose, isNothing, leaves, take } from './edge.ts'
-import { HandlerFailure } from './failure.ts'
-import { lookAt, lookAtCancel, type Looked } from './fate.ts'
-import { follow, MustStall } from './follow.ts'
 import type { EdgeDefinition } from '../machine/definition.ts'
-import type { JournalCause, Stall, Waiting } from './model.ts'
+import { groupTimer, heldByCall, LIMITS, type Draft } from './draft.ts'
+import { choose, isNothing, leaves, take } from './edge.ts'
+import { HandlerFailure, stalls } from './failure.ts'
+import { lookAt, lookAtCancel, type Looked } from './fate.ts'
+import { countStep, follow } from './follow.ts'
+import { givenOf } from './given.ts'
+import { hasEnded, type JournalCause, type MessageInput, type TimerRecord, type Waiting } from './model.ts'
+import { decideAbout } from './reading.ts'
 
 /** A waiting message about which this dispatch has decided. */
 export interface Decided {
@@ -19,170 +21,142 @@ export interface Decided {
   readonly state: string
 }
 
-/** Why a handler's failure stalls the instance, where it does: `need`, a circle, a child's end that nobody named. */
-export function stallOf(error: HandlerFailure): Stall | undefined {
-  if (error instanceof MustStall) return error.stall
-  return error.code === 'FIELD_MISSING' || error.code === 'WITHIN_ELAPSED'
-    ? { code: error.code, message: error.message }
-    : undefined
+/** Looks at a message: one that has waited was checked by another build perhaps. */
+export function look(draft: Draft, input: Waiting['input'], n = Infinity): Looked {
+  if (input.kind === 'cancel') return lookAtCancel(draft, input)
+  if (hasEnded(draft.next.status)) return lookAt(draft, input, n)
+  const read = decideAbout(draft.definition, input)
+  if (read.kind === 'build') return { fate: 'deferred', waitsFor: 'build' }
+  if (read.kind === 'bad') throw new HandlerFailure(read.problem, 'BAD_DATA')
+  return lookAt(draft, read.input, n)
 }
 
-/** Names the instance and the state in a handler's failure. */
-export const placed = (draft: Draft, error: HandlerFailure): string =>
-  `${draft.definition.name} "${draft.base.id}", state "${draft.state}", ${error.message}`
+/** What a dead letter of a handler's failure says. */
+export const deadBy = (draft: Draft, error: HandlerFailure): { readonly code: string; readonly message: string } => ({
+  code: error.code === 'BAD_DATA' ? error.code : 'HANDLER_FAILED',
+  message: draft.placed(error),
+})
 
-/** Puts the instance before an operator. */
-export function stall(draft: Draft, why: Stall): void {
-  draft.status = 'stalled'
-  draft.stalled = why
+/** Whether no more may wait: 100 messages, or 256 KB. */
+export function isFull(waiting: readonly Waiting[], input: MessageInput): boolean {
+  const messages = waiting.filter((other) => other.input.kind === 'message')
+  const { checked: _, ...stored } = input
+  const size = messages.reduce((sum, other) => sum + other.size, JSON.stringify(stored).length)
+  return messages.length >= LIMITS.waiting || size > LIMITS.waitingBytes
 }
 
-const look = (draft: Draft, waiting: Waiting): Looked =>
-  waiting.input.kind === 'cancel' ? lookAtCancel(draft, waiting.input, false) : lookAt(draft, waiting.input, waiting.n)
+/** What a dead letter says where too many wait. */
+export const FULL = {
+  fate: 'dead',
+  code: 'WAITING_FULL',
+  message: `${LIMITS.waiting} messages, or ${LIMITS.waitingBytes} bytes of them, wait for this instance already`,
+} as const
 
-function remove(draft: Draft, waiting: Waiting): void {
+type Said = Omit<Decided, 'waiting' | 'seq' | 'state'>
+
+function decide(draft: Draft, waiting: Waiting, decided: Decided[], said: Said): void {
+  const { next } = draft
+  next.stamp = Math.max(next.stamp, waiting.input.stamp)
   draft.waiting = draft.waiting.filter((other) => other !== waiting)
+  decided.push({ waiting, ...said, seq: next.seq, state: next.state })
 }
 
-function decide(
-  draft: Draft,
-  waiting: Waiting,
-  decided: Decided[],
-  said: Omit<Decided, 'waiting' | 'seq' | 'state'>,
-): void {
-  remove(draft, waiting)
-  decided.push({ waiting, ...said, seq: draft.seq, state: draft.state })
-}
-
-/** Tries one. True: it is decided about. */
+/** Tries one. True: something has changed by it. */
 function tryOne(draft: Draft, waiting: Waiting, decided: Decided[]): boolean {
-  const saved = draft.save()
-  try {
-    const looked = look(draft, waiting)
-    if (looked.fate === 'deferred') {
-      rewait(draft, waiting, looked.why)
+  draft.steps = 0
+  return draft.attempt(
+    () => {
+      const looked = look(draft, waiting.input, waiting.n)
+      if (looked.fate !== 'deferred') {
+        decide(draft, waiting, decided, looked)
+        return true
+      }
+      rewait(draft, waiting, looked.waitsFor)
       return false
-    }
-    decide(draft, waiting, decided, looked)
-    return true
-  } catch (error) {
-    if (!(error instanceof HandlerFailure)) throw error
-    draft.restore(saved)
-    const why = stallOf(error)
-    if (why !== undefined) {
-      stall(draft, { ...why, message: placed(draft, error) })
-      rewait(draft, waiting, 'stalled')
+    },
+    (error) => {
+      if (stalls(error)) {
+        draft.stall({ code: error.code, message: draft.placed(error) })
+        rewait(draft, waiting, 'stalled')
+      } else decide(draft, waiting, decided, { fate: 'dead', ...deadBy(draft, error) })
       return true
-    }
-    decide(draft, waiting, decided, { fate: 'dead', code: 'HANDLER_FAILED', message: placed(draft, error) })
-    return true
-  }
+    },
+  )
 }
 
 /** Changes what a message waits for; its time stops and goes on with that. */
 function rewait(draft: Draft, waiting: Waiting, why: Waiting['why']): void {
-  if (waiting.why === why) return
   const { now } = draft.context
-  const runs = why === 'state' || why === 'instance' || why === 'build'
-  const leftMs = waiting.until === null ? waiting.leftMs : Math.max(0, waiting.until - now)
-  const next: Waiting = {
-    ...waiting,
-    why,
-    until: runs && leftMs !== null ? now + leftMs : null,
-    leftMs: runs ? null : leftMs,
-  }
+  const again = why === 'build' && waiting.until !== null && waiting.until <= now
+  if (waiting.why === why && !again) return
+  const ran = waiting.why === 'state' || waiting.why === 'instance'
+  const leftMs = ran && waiting.until !== null ? Math.max(0, waiting.until - now) : waiting.leftMs
+  const runs = why === 'state' || why === 'instance'
+  const until = why === 'build' ? now + LIMITS.buildAgainMs : runs && leftMs !== null ? now + leftMs : null
+  const next: Waiting = { ...waiting, why, until, leftMs: runs ? null : leftMs }
   draft.waiting = draft.waiting.map((other) => (other === waiting ? next : other))
 }
 
 /** Tries all that waits, oldest first, again after every one that changed something; timers that are due come before them. */
 export function retryWaiting(draft: Draft, decided: Decided[]): void {
-  for (let moved = true; moved;) {
-    moved = fireDue(draft)
-    for (const waiting of draft.waiting) {
-      if (!tryOne(draft, waiting, decided)) continue
-      moved = true
-      break
-    }
-  }
+  while (fireDue(draft) || draft.waiting.some((waiting) => tryOne(draft, waiting, decided)));
 }
 
-interface DueTimer {
-  readonly name: string
-  readonly label: string
-  readonly due: number
-  readonly entry: number
-  readonly edge: EdgeDefinition | undefined
-}
-
-function edgeOf(draft: Draft, name: string): { readonly label: string; readonly edge: EdgeDefinition | undefined } {
+/** Where a stored timer leads; undefined: the code no longer has it. */
+function edgeOf(draft: Draft, name: string): EdgeDefinition | undefined {
   const state = draft.at
-  for (const timer of state?.after ?? []) if (timer.name === name) return { label: name, edge: timer.edge }
+  const own = state?.after.find((timer) => timer.name === name)
+  if (own !== undefined) return own.edge
   for (const group of state?.groups ?? [])
-    for (const timer of group.after)
-      if (groupTimer(group.name, timer.name) === name) return { label: timer.name, edge: timer.edge }
-  return { label: name, edge: undefined }
+    for (const timer of group.after) if (groupTimer(group.name, timer.name) === name) return timer.edge
+  return undefined
 }
 
-function dueTimers(draft: Draft): readonly DueTimer[] {
-  const due: DueTimer[] = []
-  for (const [name, timer] of Object.entries(draft.timers ?? {}))
-    if (timer.due <= draft.context.now) due.push({ name, ...timer, ...edgeOf(draft, name) })
-  return due.sort((a, b) => a.due - b.due)
-}
-
-const timerCause = (draft: Draft, timer: DueTimer): JournalCause => ({
-  kind: 'timer',
-  name: timer.label,
-  id: `${draft.incarnation}-${timer.entry}-${timer.label}`,
-  at: timer.due,
-  correlation: draft.base.correlation,
-})
-
-function fire(draft: Draft, timer: DueTimer): boolean {
-  const cause = timerCause(draft, timer)
-  if (timer.edge === undefined) {
-    draft.timers = without(draft.timers, timer.name) // the code no longer has it
-    stillRow(draft, cause, 'late', false)
-    return true
-  }
-  const chosen = choose(timer.edge, givenOf(draft, cause))
+/** True: it has fired, or is no more. False: an open call holds it back. */
+function fire(draft: Draft, stored: string, { due, entry }: TimerRecord): boolean {
+  const { next } = draft
+  const name = stored.slice(stored.indexOf('\0') + 1)
+  const id = `${next.incarnation}-${entry}-${name}`
+  const cause: JournalCause = { kind: 'timer', name, id, at: due, correlation: next.correlation }
+  const edge = edgeOf(draft, stored)
+  const chosen = edge === undefined ? undefined : choose(edge, givenOf(draft, cause))
   if (chosen !== undefined && leaves(chosen) && heldByCall(draft)) return false
-  draft.timers = without(draft.timers, timer.name)
-  if (chosen === undefined || isNothing(chosen)) {
-    stillRow(draft, cause, chosen === undefined ? 'refused' : 'ignored', false)
-    return true
+  const rest = Object.entries(next.timers ?? {}).filter(([other]) => other !== stored)
+  next.timers = rest.length === 0 ? null : Object.fromEntries(rest)
+  countStep(draft)
+  if (edge === undefined) draft.record(cause, { outcome: 'late' })
+  else if (chosen === undefined || isNothing(chosen))
+    draft.record(cause, { outcome: chosen === undefined ? 'refused' : 'ignored' })
+  else {
+    take(draft, chosen, { cause })
+    follow(draft, cause)
   }
-  take(draft, chosen, { cause })
-  follow(draft, cause)
   return true
 }
 
-/** Fires the first timer that is due and not held back by an open call. A handler that throws stalls the instance. */
-export function fireDue(draft: Draft): boolean {
-  if (draft.status !== 'live' || draft.timers === null) return false
-  for (const timer of dueTimers(draft)) {
-    const saved = draft.save()
-    try {
-      if (fire(draft, timer)) return true
-    } catch (error) {
-      if (!(error instanceof HandlerFailure)) throw error
-      draft.restore(saved)
-      stall(draft, { code: stallOf(error)?.code ?? 'HANDLER_FAILED', message: placed(draft, error) })
-      return true
-    }
-  }
-  return false
+/** Fires the first timer that is due and not held back by an open call. A handler that throws stalls the instance; then it is tried again by a retry. */
+function fireDue(draft: Draft): boolean {
+  const { status, timers } = draft.next
+  if (status !== 'live' || timers === null) return false
+  const due = Object.entries(timers).filter(([, timer]) => timer.due <= draft.context.now)
+  due.sort(([, a], [, b]) => a.due - b.due)
+  return due.some(([name, timer]) =>
+    draft.attempt(
+      () => fire(draft, name, timer),
+      (error) => {
+        draft.stall({ code: error.code, message: draft.placed(error) })
+        return true
+      },
+    ),
+  )
 }
 
-/** Messages that have waited too long become dead letters. */
+/** Messages that have waited too long become dead letters. Those of another build wait until one comes that knows them. */
 export function expireWaiting(draft: Draft, decided: Decided[]): void {
-  const { now } = draft.context
+  if (draft.next.status !== 'live') return
   for (const waiting of draft.waiting) {
-    if (waiting.until === null || waiting.until > now) continue
-    decide(draft, waiting, decided, {
-      fate: 'dead',
-      code: 'KEPT_TOO_LONG',
-      message: `no state took it within its keep: "${draft.definition.name}" "${draft.base.id}" stands in "${draft.state}"`,
-    })
+    if (waiting.why === 'build' || waiting.until === null || waiting.until > draft.context.now) continue
+    const message = `no state took it within its keep: "${draft.definition.name}" "${draft.next.id}" stands in "${draft.next.state}"`
+    decide(draft, waiting, decided, { fate: 'dead', code: 'KEPT_TOO_LONG', message })
   }
 }
