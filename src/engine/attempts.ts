@@ -1,0 +1,431 @@
+// Attempts of calls: started after the commit that opened them, never before (I5); what they answer comes back as an input.
+//
+//   open call ──(nextAt, its turn)──▶ running ──answer──▶ result input
+//                                       │──timeout, silence──▶ result input `unknown`; it is aborted, and may still answer
+//                                       └──its call is not open any more──▶ aborted; it lingers until it settles
+//
+// A1  Of one call at most one attempt that counts runs in this worker.
+// A2  Every attempt has the key of its call.
+// A3  A call of an instance whose older attempt lingers starts only when that has settled, or after the grace.
+import type { Clock } from '../base/clock.ts'
+import { errorText, PawlError } from '../base/errors.ts'
+import { freezeJson } from '../base/json.ts'
+import type { Random } from '../base/random.ts'
+import type { CallRecord, Instance, ResultInput } from '../core/model.ts'
+import { activityOfCall } from '../core/result.ts'
+import type { ActivityBody, ActivityDefinition, AttemptContext, MachineDefinition } from '../machine/definition.ts'
+import type { Limits } from './limits.ts'
+import type { Alarm, Wheel } from './wheel.ts'
+
+/** What an attempt belongs to. */
+export interface AttemptOf {
+  readonly box: string
+  readonly machine: string
+  readonly id: string
+  readonly seq: number
+  readonly call: string
+  readonly key: string
+  readonly activity: string
+  readonly attempt: number
+}
+
+/** What attempts need, and whom they tell. */
+export interface AttemptPorts {
+  readonly clock: Clock
+  readonly random: Random
+  readonly wheel: Wheel
+  readonly limits: Limits
+  readonly graceMs: number
+  readonly body: (activity: ActivityDefinition) => ActivityBody | undefined
+  /** The store's clock, as last known. */
+  readonly storeNow: () => number
+  /** Whether enough of the lease is left to start an attempt; else it is asked again soon. */
+  readonly mayStart: () => boolean
+  readonly result: (of: AttemptOf, input: ResultInput) => void
+  readonly onStarted: (of: AttemptOf) => void
+  readonly onEnded: (of: AttemptOf, ms: number, outcome: ResultInput['outcome']) => void
+}
+
+/** A declared failure on its way out of the body. */
+class DeclaredFailure extends Error {
+  readonly code: string
+  readonly details: unknown
+  constructor(code: string, message: string, details: unknown) {
+    super(message)
+    this.name = 'DeclaredFailure'
+    this.code = code
+    this.details = details
+  }
+}
+
+const PROGRESS_MS = 5_000
+const LEASE_LOOK_MS = 100
+
+/** One attempt, as its body sees it. The AbortController is made only when somebody asks: most bodies never do. */
+class Attempt implements AttemptContext {
+  readonly idempotencyKey: string
+  readonly attempt: number
+  readonly lastProgress?: unknown
+  readonly startedAt: number
+  #controller: AbortController | undefined
+  #aborted: string | undefined
+  /** Told already: what it answers later counts only where it is a success. */
+  over = false
+  timeout: Alarm | undefined
+  silence: Alarm | undefined
+  progressAt = -Infinity
+  heartbeat: (this: void, progress?: unknown) => void = () => undefined
+
+  constructor(of: AttemptOf, lastProgress: unknown, startedAt: number) {
+    this.idempotencyKey = of.key
+    this.attempt = of.attempt
+    this.startedAt = startedAt
+    if (lastProgress !== undefined) this.lastProgress = lastProgress
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted !== undefined && !this.#controller.signal.aborted)
+      this.#controller.abort(new PawlError('ABORTED', this.#aborted))
+    return this.#controller.signal
+  }
+
+  abort(why: string): void {
+    this.#aborted ??= why
+    if (this.#controller !== undefined && !this.#controller.signal.aborted)
+      this.#controller.abort(new PawlError('ABORTED', why))
+  }
+
+  fail(this: void, code: string, message?: string, details?: unknown): never {
+    throw new DeclaredFailure(code, message ?? code, details)
+  }
+}
+
+interface Running {
+  readonly of: AttemptOf
+  readonly view: Attempt
+  readonly activity: ActivityDefinition
+  /** Resolves when the body has settled, however late. */
+  readonly settled: Promise<void>
+}
+
+interface Planned {
+  readonly of: AttemptOf
+  alarm: Alarm | undefined
+  cancelled: boolean
+}
+
+/** The attempts of one worker. */
+export class Attempts {
+  readonly #ports: AttemptPorts
+  /** Those that count, by key. */
+  readonly #running = new Map<string, Running>()
+  /** Keys whose attempt (by number) has answered, until a commit has booked that: nothing is started for them meanwhile. */
+  readonly #answers = new Map<string, number>()
+  /** Keys that wait for their time or their turn. */
+  readonly #planned = new Map<string, Planned>()
+  /** By box: keys that run or are planned. */
+  readonly #byBox = new Map<string, Set<string>>()
+  /** Aborted bodies that have not settled yet, by box. */
+  readonly #lingering = new Map<string, Set<Promise<void>>>()
+  #stopped = false
+
+  constructor(ports: AttemptPorts) {
+    this.#ports = ports
+  }
+
+  get running(): number {
+    return this.#running.size
+  }
+
+  /** What an instance calls now, after a commit: starts what is open, aborts what is not. */
+  sync(box: string, instance: Instance | null, definition: MachineDefinition): void {
+    const open = new Map<string, readonly [string, CallRecord]>()
+    if (instance?.status === 'live' && instance.calls !== null) {
+      for (const [name, call] of Object.entries(instance.calls))
+        if (call.settled === undefined) open.set(call.key, [name, call])
+    }
+    const have = this.#byBox.get(box)
+    if (have !== undefined)
+      for (const key of have) if (!open.has(key)) this.#drop(box, key, 'its call is settled, or its state was left')
+    if (instance === null) return
+    for (const [key, [name, call]] of open) {
+      if (have?.has(key) === true && !this.#booked(box, key, call)) continue
+      if (this.#stopped) this.#release(box, instance, name, call)
+      else this.#plan(box, instance, definition, name, call)
+    }
+  }
+
+  /** Opened, or to be tried again, while the worker stops: whoever goes on need not think that it was running. */
+  #release(box: string, { machine, id, seq }: Instance, name: string, call: CallRecord): void {
+    if (call.runner === undefined) return
+    const of: AttemptOf = {
+      box,
+      machine,
+      id,
+      seq,
+      call: name,
+      key: call.key,
+      activity: call.activity,
+      attempt: call.attempts + 1,
+    }
+    this.#keysOf(box).add(call.key)
+    this.#tell(of, { kind: 'released' })
+  }
+
+  /** A call stands open again after an attempt that has answered. */
+  #booked(box: string, key: string, call: CallRecord): boolean {
+    const attempt = this.#answers.get(key)
+    if (attempt === undefined || call.attempts < attempt) return false
+    this.#forget(box, key)
+    return true
+  }
+
+  #plan(box: string, instance: Instance, definition: MachineDefinition, name: string, call: CallRecord): void {
+    const { machine, id, seq } = instance
+    const activity = activityOfCall(definition.states.get(instance.state), call) ?? this.#elsewhere(definition, call)
+    const of: AttemptOf = {
+      box,
+      machine,
+      id,
+      seq,
+      call: name,
+      key: call.key,
+      activity: call.activity,
+      attempt: call.attempts + 1,
+    }
+    const planned: Planned = { of, alarm: undefined, cancelled: false }
+    this.#planned.set(call.key, planned)
+    this.#keysOf(box).add(call.key)
+    if (activity === undefined) return // this build has no such activity any more: a migration or an operator decides
+    const start = (): void => this.#whenFree(box, planned, () => this.#enter(of, planned, activity, call))
+    const waitMs = call.nextAt === undefined ? 0 : call.nextAt - this.#ports.storeNow()
+    if (waitMs > 0) planned.alarm = this.#ports.wheel.set(waitMs, start)
+    else start()
+  }
+
+  /** A call that a migration kept belongs to a state that may be gone. */
+  #elsewhere(definition: MachineDefinition, call: CallRecord): ActivityDefinition | undefined {
+    for (const state of definition.states.values()) {
+      const found = activityOfCall(state, call)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+
+  #keysOf(box: string): Set<string> {
+    let keys = this.#byBox.get(box)
+    if (keys === undefined) {
+      keys = new Set()
+      this.#byBox.set(box, keys)
+    }
+    return keys
+  }
+
+  /** A3: waits for bodies of the same instance that were given up, at most the grace. */
+  #whenFree(box: string, planned: Planned, start: () => void): void {
+    const lingering = this.#lingering.get(box)
+    if (lingering === undefined || lingering.size === 0) {
+      start()
+      return
+    }
+    let done = false
+    const once = (): void => {
+      if (done) return
+      done = true
+      if (!planned.cancelled) start()
+    }
+    planned.alarm = this.#ports.wheel.set(this.#ports.graceMs, once)
+    void Promise.all(lingering).then(once)
+  }
+
+  #enter(of: AttemptOf, planned: Planned, activity: ActivityDefinition, call: CallRecord): void {
+    if (planned.cancelled || this.#stopped) return
+    if (!this.#ports.mayStart()) {
+      planned.alarm = this.#ports.wheel.set(LEASE_LOOK_MS, () => this.#enter(of, planned, activity, call))
+      return
+    }
+    this.#ports.limits.enter(activity, () => {
+      if (planned.cancelled || this.#stopped) this.#ports.limits.leave(activity)
+      else this.#start(of, activity, call)
+    })
+  }
+
+  #start(of: AttemptOf, activity: ActivityDefinition, call: CallRecord): void {
+    const { clock, wheel, body, onStarted } = this.#ports
+    this.#planned.delete(of.key)
+    const view = new Attempt(of, call.progress, clock.monotonic())
+    view.timeout = wheel.set(activity.timeoutMs, () => this.#lost(running, `no answer within ${activity.timeoutMs} ms`))
+    view.heartbeat = (progress) => this.#heartbeat(running, progress)
+    onStarted(of)
+    const settled = this.#run(body(activity), call.input, view).then((outcome) => {
+      this.#ports.limits.leave(activity)
+      this.#answered(running, outcome)
+    })
+    const running: Running = { of, view, activity, settled }
+    this.#running.set(of.key, running)
+    if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
+  }
+
+  /** Runs the body; whatever it does becomes an outcome. */
+  async #run(body: ActivityBody | undefined, input: unknown, view: Attempt): Promise<ResultInput['outcome']> {
+    if (body === undefined)
+      return { kind: 'unknown', message: 'this worker has no body for it: give a service its `implement`' }
+    try {
+      return { kind: 'done', output: freezeJson(await body(input, view), 'the output') }
+    } catch (error) {
+      if (error instanceof DeclaredFailure) return this.#declared(error)
+      return { kind: 'unknown', message: errorText(error) }
+    }
+  }
+
+  #declared({ code, message, details }: DeclaredFailure): ResultInput['outcome'] {
+    try {
+      return {
+        kind: 'failure',
+        code,
+        message: message.toWellFormed(),
+        ...(details !== undefined && { details: freezeJson(details, 'the details of the failure') }),
+      }
+    } catch (error) {
+      return { kind: 'failure', code, message: `${message} (its details are left out: ${errorText(error)})` }
+    }
+  }
+
+  /** The body has settled. An attempt that was told as lost already counts only where it succeeded. */
+  #answered(running: Running, outcome: ResultInput['outcome']): void {
+    const { view, activity } = running
+    this.#silence(view)
+    const undeclared = outcome.kind === 'failure' && !activity.failures.includes(outcome.code)
+    const told: ResultInput['outcome'] = undeclared
+      ? {
+          kind: 'unknown',
+          message: `it failed with "${outcome.code}", which is not among its declared failures: ${outcome.message}`,
+        }
+      : outcome
+    if (view.over && told.kind !== 'done') return
+    this.#close(running)
+    this.#end(running, told)
+  }
+
+  /** Nobody waits for this attempt any more: its call is tried again, and what it answers still counts if it is a success. */
+  #lost(running: Running, why: string): void {
+    const { view } = running
+    if (view.over) return
+    this.#silence(view)
+    view.over = true
+    this.#close(running)
+    this.#end(running, { kind: 'unknown', message: why })
+    view.abort(why)
+  }
+
+  /** It has answered; its key stays taken until that is booked. */
+  #close({ of }: Running): void {
+    if (this.#running.get(of.key)?.of !== of) return
+    this.#running.delete(of.key)
+    this.#answers.set(of.key, of.attempt)
+  }
+
+  #end(running: Running, outcome: ResultInput['outcome']): void {
+    const { of, view } = running
+    this.#ports.onEnded(of, this.#ports.clock.monotonic() - view.startedAt, outcome)
+    this.#tell(of, outcome)
+  }
+
+  #tell(of: AttemptOf, outcome: ResultInput['outcome']): void {
+    const { call, key, attempt } = of
+    this.#ports.result(of, {
+      kind: 'result',
+      id: key,
+      at: this.#ports.storeNow(),
+      correlation: '',
+      stamp: 0,
+      call,
+      key,
+      attempt,
+      outcome,
+      jitter: this.#ports.random.next(),
+    })
+  }
+
+  #listen(running: Running, ms: number): void {
+    this.#ports.wheel.cancel(running.view.silence)
+    running.view.silence = this.#ports.wheel.set(ms, () => this.#lost(running, `no heartbeat within ${ms} ms`))
+  }
+
+  #heartbeat(running: Running, progress: unknown): void {
+    const { view, activity, of } = running
+    if (view.over) return
+    if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
+    const now = this.#ports.clock.monotonic()
+    if (progress === undefined || now - view.progressAt < PROGRESS_MS) return
+    const kept = freezeJson(progress, 'the progress')
+    view.progressAt = now
+    this.#tell(of, { kind: 'progress', progress: kept })
+  }
+
+  #silence(view: Attempt): void {
+    this.#ports.wheel.cancel(view.timeout)
+    this.#ports.wheel.cancel(view.silence)
+  }
+
+  #forget(box: string, key: string): void {
+    this.#running.delete(key)
+    this.#planned.delete(key)
+    this.#answers.delete(key)
+    const keys = this.#byBox.get(box)
+    keys?.delete(key)
+    if (keys?.size === 0) this.#byBox.delete(box)
+  }
+
+  /** Gives up what is planned or runs under a key. */
+  #drop(box: string, key: string, why: string): void {
+    const planned = this.#planned.get(key)
+    if (planned !== undefined) {
+      planned.cancelled = true
+      this.#ports.wheel.cancel(planned.alarm)
+    }
+    const running = this.#running.get(key)
+    if (running !== undefined) this.#linger(box, running, why)
+    this.#forget(box, key)
+  }
+
+  #linger(box: string, running: Running, why: string): void {
+    running.view.abort(why)
+    if (running.activity.interruptible) return
+    const lingering = this.#lingering.get(box) ?? new Set()
+    lingering.add(running.settled)
+    this.#lingering.set(box, lingering)
+    void running.settled.then(() => {
+      lingering.delete(running.settled)
+      if (lingering.size === 0) this.#lingering.delete(box)
+    })
+  }
+
+  /** The lease is lost, or the partition was given away: signals abort; late results are offered by inbox. */
+  abandon(lost: (box: string) => boolean, why: string): void {
+    for (const [box, keys] of this.#byBox) if (lost(box)) for (const key of new Set(keys)) this.#drop(box, key, why)
+  }
+
+  /** Starts nothing new; waits for what runs, at most `graceMs`; then aborts it. Answers what still had not settled. */
+  async stop(graceMs: number): Promise<readonly AttemptOf[]> {
+    this.#stopped = true
+    for (const planned of this.#planned.values()) {
+      planned.cancelled = true
+      this.#ports.wheel.cancel(planned.alarm)
+      this.#tell(planned.of, { kind: 'released' })
+    }
+    const all = Promise.all([...this.#running.values()].map(({ settled }) => settled))
+    if (this.#running.size > 0 && graceMs > 0)
+      await new Promise<void>((resolve) => {
+        const alarm = this.#ports.wheel.set(graceMs, resolve)
+        void all.then(() => {
+          this.#ports.wheel.cancel(alarm)
+          resolve()
+        })
+      })
+    const left = [...this.#running.values()]
+    for (const { view } of left) view.abort('the worker stops')
+    return left.map(({ of }) => of)
+  }
+}

@@ -1,0 +1,189 @@
+// One batch while it is computed: what it touched, and the change that grows from that.
+//
+// Nothing here is seen by anybody before the commit: replies, attempts and lifecycle events are kept until then. When the
+// commit fails the batch is thrown away whole, and its items go back to their boxes.
+import { conditionOf, instanceCount, messageCount, stateCount, Tally } from '../core/counts.ts'
+import { hasEnded, type ChildRecord, type Instance, type JournalEntry, type Waiting } from '../core/model.ts'
+import type { MachineDefinition } from '../machine/definition.ts'
+import type {
+  Change,
+  DeadLetterRow,
+  EventRow,
+  InboxRow,
+  JournalRow,
+  PartitionHead,
+  ReceiptRow,
+  Target,
+  WaitingRow,
+} from '../store/store.ts'
+import type { Entry } from './cache.ts'
+import type { Item } from './mailbox.ts'
+
+/** One instance that a batch touches. */
+export interface Touched {
+  readonly box: string
+  readonly target: Target
+  readonly partition: number
+  readonly definition: MachineDefinition
+  /** As committed. */
+  readonly before: Entry
+  instance: Instance | null
+  waiting: readonly Waiting[]
+  /** Rows of what waits, for their delivery. */
+  rows: ReadonlyMap<number, WaitingRow>
+  children: ReadonlyMap<string, ChildRecord>
+  fresh: ReadonlySet<string>
+  /** Of events emitted in this batch. */
+  stamp: number
+  created: boolean
+  /** Its parent is to be told at the end of the batch. */
+  tells: boolean
+  readonly entries: JournalEntry[]
+}
+
+/** A message that a full batch could not apply: a row of the inbox in this commit, and its place in memory after it. */
+export interface Spilled {
+  readonly item: Item
+  /** Index among the change's inbox rows; -1: it has a row already, or never had one and was not touched. */
+  readonly row: number
+}
+
+type Growing<T> = T extends readonly (infer X)[] ? X[] : T
+
+/** The change under construction: the lists of `Change`, open. */
+type Open = {
+  -readonly [
+    K in 'journal' | 'events' | 'waiting' | 'unwaiting' | 'inbox' | 'read' | 'deadLetters' | 'undead'
+  ]: Growing<Change[K]>
+}
+
+/** The batch. */
+export class Batch {
+  readonly now: number
+  readonly touched = new Map<string, Touched>()
+  readonly tally = new Tally()
+  readonly open: Open = {
+    journal: [],
+    events: [],
+    waiting: [],
+    unwaiting: [],
+    inbox: [],
+    read: [],
+    deadLetters: [],
+    undead: [],
+  }
+  readonly receipts = new Map<string, ReceiptRow>()
+  readonly heads = new Map<number, { head: number; stamp: number }>()
+  /** All items that it looked at, in order: what a failed commit gives back. */
+  readonly taken: Item[] = []
+  /** Not looked at, or spilled: back to the head of their boxes after the commit, in this order. */
+  readonly leftovers: Spilled[] = []
+  /** Local hops, for the next wave. */
+  hops: Item[] = []
+  /** Called after the commit, in order. */
+  readonly after: (() => void)[] = []
+  /** Transitions so far. */
+  transitions = 0
+  bytes = 0
+  /** One item is alone in it, to find a bad row: what it emits goes by the inbox. */
+  readonly alone: boolean
+
+  constructor(now: number, alone = false) {
+    this.now = now
+    this.alone = alone
+  }
+
+  /** A row that went into the journal, with the places of its events. */
+  journal(touched: Touched, entry: JournalEntry, events: JournalRow['events'], k: number): void {
+    this.open.journal.push({ k, entry, events })
+    touched.entries.push(entry)
+    this.transitions += 1
+    this.bytes += 200
+  }
+
+  event(row: EventRow): void {
+    this.open.events.push(row)
+    this.bytes += 200
+  }
+
+  inbox(row: Omit<InboxRow, 'n'>): number {
+    this.bytes += 400
+    return this.open.inbox.push(row) - 1
+  }
+
+  deadLetter(row: DeadLetterRow): void {
+    this.open.deadLetters.push(row)
+    this.tally.add(messageCount('dead'))
+  }
+
+  /** The change as the store takes it. */
+  change(): Change {
+    const created = new Set<number>()
+    const instances: Instance[] = []
+    const children: Growing<Change['children']> = []
+    const rewaiting: Growing<Change['rewaiting']> = []
+    for (const touched of this.touched.values()) {
+      const { instance, before } = touched
+      this.#waiting(touched, rewaiting)
+      if (instance === null || (instance === before.instance && touched.children === before.children)) continue
+      if (before.instance === null) created.add(instance.k)
+      const stamped = touched.stamp > instance.stamp ? { ...instance, stamp: touched.stamp } : instance
+      touched.instance = stamped
+      instances.push(stamped)
+      this.#count(before.instance, stamped)
+      if (touched.children !== before.children)
+        for (const [key, child] of touched.children)
+          if (before.children.get(key) !== child) children.push({ k: stamped.k, child })
+    }
+    const heads: PartitionHead[] = [...this.heads].map(([partition, { head, stamp }]) => ({ partition, head, stamp }))
+    return {
+      ...this.open,
+      created,
+      instances,
+      children,
+      rewaiting,
+      receipts: [...this.receipts.values()],
+      counts: this.tally.sums,
+      heads,
+    }
+  }
+
+  /** What waits now against what waited before: each row is inserted, changed or deleted once. */
+  #waiting(touched: Touched, rewaiting: Growing<Change['rewaiting']>): void {
+    const { before, rows } = touched
+    if (touched.waiting.length === 0 && before.waiting.length === 0) return
+    const k = touched.instance?.k ?? null
+    const had = new Map(before.waiting.map((row) => [row.waiting.n, row]))
+    const left = new Set(had.keys())
+    for (const waiting of touched.waiting) {
+      left.delete(waiting.n)
+      const old = had.get(waiting.n)
+      const row = rows.get(waiting.n)
+      if (old === undefined && row !== undefined) this.open.waiting.push({ ...row, k, waiting })
+      else if (old !== undefined && (old.waiting !== waiting || old.k !== k)) rewaiting.push({ k, waiting })
+    }
+    this.open.unwaiting.push(...left)
+  }
+
+  #count(before: Instance | null, after: Instance): void {
+    const { machine } = after
+    if (before === null) this.tally.add(instanceCount(machine, 'started'))
+    else if (before.incarnation !== after.incarnation) this.#restarted(before)
+    else this.#leave(before)
+    this.tally.add(instanceCount(machine, conditionOf(after)))
+    if (!hasEnded(after.status)) this.tally.add(stateCount(machine, after.state))
+  }
+
+  #leave(before: Instance): void {
+    this.tally.add(instanceCount(before.machine, conditionOf(before)), -1)
+    if (!hasEnded(before.status)) this.tally.add(stateCount(before.machine, before.state), -1)
+  }
+
+  /** A new life: the old one counts as removed. */
+  #restarted(before: Instance): void {
+    this.#leave(before)
+    this.tally.add(instanceCount(before.machine, 'started'))
+    this.tally.add(instanceCount(before.machine, 'removed'))
+    this.tally.add(`c:removed:${before.machine}`)
+  }
+}

@@ -1,0 +1,214 @@
+// Calls from this process: an input goes to its owner, and what became of it comes back once that is durable.
+//
+// Where the owner is another worker the input is stored for it, and the answer is read from its receipt: a hint may make that
+// faster, never truer.
+import { PawlError } from '../base/errors.ts'
+import { checkId, uuidv7 } from '../base/id.ts'
+import { freezeJson, jsonHash } from '../base/json.ts'
+import { messageCount, Tally } from '../core/counts.ts'
+import type { Input, Instance } from '../core/model.ts'
+import type { MachineDefinition } from '../machine/definition.ts'
+import type { Delivery, ReceiptRow, Target } from '../store/store.ts'
+import { receiptTarget } from './book.ts'
+import type { Engine } from './engine.ts'
+import type { EventLetter, Item } from './mailbox.ts'
+import type { Told } from './reply.ts'
+import { boxOf } from './route.ts'
+
+/** How often a receipt, or an instance of another worker, is asked for. */
+const POLL_MS = 50
+/** More than this in the boxes, and older than this: outside messages are refused. */
+const OVERLOAD = { items: 50_000, ms: 10_000 } as const
+
+/** Settings of one call. */
+export interface Call {
+  readonly delivery?: Delivery
+  /** The id was made just now. */
+  readonly isNew?: boolean
+  /** Nobody waits for more than that it is safe. */
+  readonly storedOnly?: boolean
+}
+
+/** The engine, as the public API uses it. */
+export class Client {
+  readonly engine: Engine
+
+  constructor(engine: Engine) {
+    this.engine = engine
+  }
+
+  /** A machine of this app. */
+  machine(name: string): MachineDefinition {
+    const machine = this.engine.registry.machines.get(name)
+    if (machine === undefined)
+      throw new PawlError(
+        'UNKNOWN_MACHINE',
+        `this app has no machine "${name}"; there are: ${[...this.engine.registry.machines.keys()].join(', ') || 'none'}`,
+      )
+    return machine
+  }
+
+  newId(): string {
+    return uuidv7(this.engine.clock, this.engine.random)
+  }
+
+  /** What all inputs from here carry. */
+  base(
+    id: string,
+    by: string | undefined,
+  ): { id: string; at: number; correlation: string; stamp: number; by?: string } {
+    return { id, at: this.engine.time.now(), correlation: id, stamp: 0, ...(by !== undefined && { by }) }
+  }
+
+  /** By what a message with an id from outside is known again. */
+  delivery(id: string | undefined, type: string, data: unknown): Delivery | undefined {
+    return id === undefined ? undefined : { dedup: { source: '', hash: jsonHash({ type, data }) } }
+  }
+
+  /** Gives an input to whoever owns its target. */
+  async submit(target: Target, input: Input | EventLetter, call: Call = {}): Promise<Told> {
+    const parts = this.engine.check()
+    this.#refuseOverload()
+    const item = parts.router.item(target, input, {
+      since: this.engine.clock.monotonic(),
+      counted: call.delivery?.deadLetter !== undefined,
+      ...(call.delivery !== undefined && { delivery: call.delivery }),
+      ...(call.isNew === true && { isNew: true }),
+      ...(call.storedOnly === true && { storedOnly: true }),
+    })
+    if (!this.engine.ownership.has(item.partition)) return this.#store(item)
+    const told = await new Promise<Told>((resolve) => this.engine.post({ ...item, reply: resolve }))
+    if (told.fate === 'gone') this.engine.check()
+    return told.fate === 'lost' && call.storedOnly !== true ? this.#receipt(item) : told
+  }
+
+  #refuseOverload(): void {
+    const { mailbox, clock } = this.engine
+    if (mailbox.size < OVERLOAD.items) return
+    const oldest = mailbox.oldest()
+    if (oldest !== undefined && clock.monotonic() - oldest > OVERLOAD.ms)
+      throw new PawlError(
+        'OVERLOADED',
+        `${mailbox.size} messages wait, the oldest for more than ${OVERLOAD.ms} ms: send again later`,
+      )
+  }
+
+  /** Its owner is somebody else. */
+  async #store(item: Item): Promise<Told> {
+    const { store } = this.engine
+    const { router } = this.engine.parts
+    const tally = new Tally()
+    const unit = item.input.kind === 'message' || item.input.kind === 'event'
+    if (unit) {
+      tally.add(messageCount('pending'))
+      if (!item.counted) tally.add(messageCount('accepted'))
+    }
+    await store.append([router.row({ ...item, delivery: { ...item.delivery, receipt: true } })], tally.sums)
+    return item.storedOnly === true ? { fate: 'lost', entries: [] } : this.#receipt(item)
+  }
+
+  /** Waits for the receipt that its owner writes. Whoever has not the time races this with a clock. */
+  async #receipt(item: Item): Promise<Told> {
+    const key = { target: receiptTarget(item), source: item.delivery?.dedup?.source ?? '', id: item.input.id }
+    for (;;) {
+      const [receipt] = await this.engine.store.receipts([key])
+      if (receipt !== undefined) return toldBy(receipt)
+      await this.pause(POLL_MS)
+      this.engine.check()
+    }
+  }
+
+  pause(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.engine.wheel.set(ms, resolve))
+  }
+
+  /** An instance as it stands; UNKNOWN_INSTANCE where there is none. */
+  async instance(target: Target): Promise<Instance> {
+    const instance = await this.engine.peek(target)
+    if (instance === null) throw unknownInstance(target)
+    return instance
+  }
+
+  /** Resolves when `look` has found what it waits for; asks the store where the owner is another worker. */
+  async watch<T>(
+    target: Target,
+    look: (instance: Instance) => T | undefined,
+    withinMs: number | undefined,
+  ): Promise<T> {
+    const { watchers, wheel } = this.engine
+    const box = boxOf(target)
+    return new Promise<T>((resolve, reject) => {
+      let over = false
+      const end = (settle: () => void): void => {
+        if (over) return
+        over = true
+        forget()
+        wheel.cancel(alarm)
+        settle()
+      }
+      const tried = (instance: Instance): boolean => {
+        try {
+          const found = look(instance)
+          if (found === undefined) return false
+          end(() => resolve(found))
+        } catch (error) {
+          end(() => reject(error as Error))
+        }
+        return true
+      }
+      const forget = watchers.add(box, tried)
+      const alarm =
+        withinMs === undefined
+          ? undefined
+          : wheel.set(withinMs, () =>
+              end(() =>
+                reject(
+                  new PawlError(
+                    'WITHIN_ELAPSED',
+                    `${target.machine} "${target.id}" did not come there within ${withinMs} ms; it goes its way`,
+                  ),
+                ),
+              ),
+            )
+      void this.#poll(target, tried, () => over).catch((error: unknown) => end(() => reject(error as Error)))
+    })
+  }
+
+  async #poll(target: Target, tried: (instance: Instance) => boolean, over: () => boolean): Promise<void> {
+    for (;;) {
+      if (tried(await this.instance(target)) || over()) return
+      if (this.engine.ownership.owns(this.engine.parts.router.partitionOf(target.id))) await this.pause(10 * POLL_MS)
+      else await this.pause(POLL_MS)
+      if (over()) return
+      this.engine.check()
+    }
+  }
+}
+
+/** There is no such instance. */
+export const unknownInstance = (target: Target, messageId?: string): PawlError =>
+  new PawlError(
+    'UNKNOWN_INSTANCE',
+    `there is no ${target.machine} "${target.id}"`,
+    messageId === undefined ? {} : { messageId },
+  )
+
+function toldBy(receipt: ReceiptRow): Told {
+  const { outcome, why, state, seq } = receipt
+  const at = { ...(state !== undefined && { state }), ...(seq !== undefined && { seq }), entries: [] }
+  if (outcome === 'dead')
+    return {
+      fate: why === 'UNKNOWN_INSTANCE' ? 'unknown' : 'dead',
+      code: why ?? 'HANDLER_FAILED',
+      message: `it was refused with ${why ?? 'an error'}: see the dead letters`,
+      ...at,
+    }
+  if (outcome === 'refused') return { fate: 'refused', why: (why ?? 'if') as NonNullable<Told['why']>, ...at }
+  if (outcome === 'stored' || outcome === 'unclaimed') return { fate: 'deferred', ...at }
+  return { fate: outcome, ...at }
+}
+
+/** Checks what a caller names. */
+export const checkedId = (id: unknown, what: string): string => checkId(id, what)
+/** Freezes what a caller gives; NOT_JSON where it cannot be stored. */
+export const checkedData = (data: unknown, what: string): unknown => freezeJson(data, what)

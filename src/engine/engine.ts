@@ -1,0 +1,198 @@
+// The engine: one worker of one store. Makes the pure core durable; knows nothing of the public API.
+//
+//   submit ─▶ mailbox ─▶ lane: step (gather → load → transition → commit) ─▶ release ─▶ attempts ─▶ mailbox
+//                 ▲            sessions (lease, partitions) · recovery · due (timers) · retention
+//                 └── inbox (what others stored for us)
+//
+// I2, I10, S1-S5 and C1-C2 are kept in the parts; this file only ties them together, starts and stops them.
+import type { Clock } from '../base/clock.ts'
+import { errorText, PawlError } from '../base/errors.ts'
+import type { Random } from '../base/random.ts'
+import type { Instance } from '../core/model.ts'
+import { Lifecycle } from '../observe/lifecycle.ts'
+import type { Store, Target } from '../store/store.ts'
+import { checkGraphs } from './deploy.ts'
+import { Mailbox, type Item } from './mailbox.ts'
+import { Ownership } from './ownership.ts'
+import { Registry } from './registry.ts'
+import { Parts } from './parts.ts'
+import type { EngineHealth, EngineLog, EngineOptions, Host } from './host.ts'
+import { boxOf } from './route.ts'
+import { StoreTime } from './time.ts'
+import { Watchers } from './watch.ts'
+import { Wheel } from './wheel.ts'
+
+const DEFAULTS = { leaseMs: 10_000, graceMs: 10_000 }
+
+/** One worker. */
+export class Engine implements Host {
+  readonly store: Store
+  readonly registry: Registry
+  readonly lifecycle: Lifecycle
+  readonly watchers = new Watchers()
+  readonly ownership = new Ownership()
+  readonly time: StoreTime
+  readonly wheel: Wheel
+  readonly clock: Clock
+  readonly random: Random
+  readonly leaseMs: number
+  readonly graceMs: number
+  readonly mailbox: Mailbox
+  #parts: Parts | undefined
+  #phase: 'new' | 'starting' | 'running' | 'stopping' | 'stopped' = 'new'
+  #storeState: EngineHealth['store'] = 'ok'
+  #storeError = ''
+  #broken: string | undefined
+  readonly #options: EngineOptions
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    this.store = options.store
+    this.clock = options.clock
+    this.random = options.random
+    this.leaseMs = options.leaseMs ?? DEFAULTS.leaseMs
+    this.graceMs = options.graceMs ?? DEFAULTS.graceMs
+    this.registry = new Registry(options.services)
+    this.time = new StoreTime(this.clock)
+    this.wheel = new Wheel(this.clock)
+    this.lifecycle = new Lifecycle((text, error) => this.log({ level: 'error', text, error }))
+    this.mailbox = new Mailbox((item) => this.#rank(item))
+  }
+
+  /** Opens the store and the session, acquires partitions, and starts to work. */
+  async start(): Promise<void> {
+    if (this.#phase !== 'new')
+      throw new PawlError(
+        'ALREADY_STARTED',
+        `this app was ${this.#phase === 'stopped' ? 'stopped' : 'started'} already: make a new one`,
+      )
+    this.#phase = 'starting'
+    const { partitions } = this.#options
+    const opened = await this.store.open(partitions === undefined ? {} : { partitions })
+    try {
+      await checkGraphs(this.store, this.registry, (text) => this.log({ level: 'warn', text }))
+      this.#parts = new Parts(this, this.#options, opened.partitions)
+      await this.#parts.sessions.open()
+      this.#parts.lane.start()
+      await this.#parts.lane.between(() => this.parts.sessions.rebalance())
+    } catch (error) {
+      this.#phase = 'stopped'
+      this.wheel.stop()
+      await this.store.close()
+      throw error
+    }
+    this.#phase = 'running'
+    this.parts.sessions.run()
+    this.parts.due.look()
+    this.parts.retention.run()
+    this.parts.inbox.run()
+  }
+
+  /** Takes nothing new, waits for running attempts, writes what they answered, and gives everything back. */
+  async stop(graceMs = this.graceMs): Promise<void> {
+    if (this.#phase !== 'running') return
+    this.#phase = 'stopping'
+    const { attempts, lane, due, sessions, retention, inbox } = this.parts
+    due.stop()
+    inbox.stop()
+    await retention.stop()
+    if (this.#broken === undefined) {
+      await attempts.stop(graceMs)
+      await lane.stop(true)
+    } else await attempts.stop(0)
+    for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
+    await sessions
+      .close()
+      .catch((error: unknown) => this.log({ level: 'warn', text: 'the session could not be closed', error }))
+    this.wheel.stop()
+    await this.store.close()
+    this.#phase = 'stopped'
+  }
+
+  get parts(): Parts {
+    if (this.#parts === undefined)
+      throw new PawlError('NOT_STARTED', 'this app is not started: call `await app.start()` first')
+    return this.#parts
+  }
+
+  get partitions(): number {
+    return this.parts.partitions
+  }
+
+  /** Whether it takes calls. */
+  check(): Parts {
+    const { parts } = this
+    if (this.#broken !== undefined) throw new PawlError('WORKER_BROKEN', `this worker has stopped: ${this.#broken}`)
+    if (this.#phase === 'stopping' || this.#phase === 'stopped') throw new PawlError('STOPPED', 'this app is stopped')
+    return parts
+  }
+
+  log(record: EngineLog): void {
+    this.#options.log?.(record)
+  }
+
+  /** Posts an item to its box. */
+  post(item: Item): void {
+    this.mailbox.post(item)
+    this.#parts?.lane.wake()
+  }
+
+  /** An instance as committed: from memory, else from the store. */
+  async peek(target: Target): Promise<Instance | null> {
+    const parts = this.check()
+    const hot = this.ownership.owns(parts.router.partitionOf(target.id)) ? parts.cache.get(boxOf(target)) : undefined
+    if (hot !== undefined && hot.instance !== null) return hot.instance
+    const [found] = await this.store.load([target])
+    return found?.loaded?.instance ?? null
+  }
+
+  health(): EngineHealth {
+    const problems: string[] = []
+    if (this.#broken !== undefined) problems.push(this.#broken)
+    if (this.#storeState !== 'ok') problems.push(`the store is ${this.#storeState}: ${this.#storeError}`)
+    const jump = this.time.problem
+    if (jump !== undefined) problems.push(jump)
+    const running = this.#phase === 'running' && this.#broken === undefined
+    if (running && this.ownership.size === 0) problems.push('this worker owns no partition yet')
+    return {
+      ready: running && problems.length === 0,
+      alive: this.#broken === undefined && this.#phase !== 'stopped',
+      store: this.#storeState,
+      problems,
+    }
+  }
+
+  /** The state of the store, as the last call to it showed. */
+  onStore(state: EngineHealth['store'], error: unknown): void {
+    if (state !== this.#storeState)
+      this.log({ level: state === 'ok' ? 'info' : 'error', text: `the store is ${state}`, error })
+    this.#storeState = state
+    this.#storeError = state === 'ok' ? '' : errorText(error)
+  }
+
+  /** Nothing that this process believes can be trusted any more: it stops working, and says so. */
+  onBroken(error: unknown): void {
+    this.#broken ??= errorText(error)
+    this.log({ level: 'error', text: 'this worker has stopped', error })
+    for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
+  }
+
+  get stopped(): boolean {
+    return this.#broken !== undefined || this.#phase === 'stopped'
+  }
+
+  #rank(item: Item): { readonly priority: number; readonly fair: string } {
+    const definition = this.registry.machines.get(item.target.machine)
+    if (definition === undefined) return { priority: 0, fair: '' }
+    const { priority, fairBy } = definition
+    if (fairBy === undefined) return { priority, fair: '' }
+    const hot = this.#parts?.cache.get(item.box)?.instance?.fairKey ?? undefined
+    if (hot !== undefined) return { priority, fair: hot }
+    if (item.input.kind !== 'start') return { priority, fair: '' }
+    try {
+      return { priority, fair: fairBy({ id: item.target.id, data: definition.dataOf(item.input.data) }) }
+    } catch {
+      return { priority, fair: '' } // the start itself will say what is wrong
+    }
+  }
+}

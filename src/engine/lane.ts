@@ -1,0 +1,85 @@
+// The lane: takes turns between batches and what must not happen during one (acquiring, giving away, being fenced).
+import type { Clock } from '../base/clock.ts'
+import type { Mailbox } from './mailbox.ts'
+import type { Step } from './step.ts'
+
+/** One lane of one worker. */
+export class Lane {
+  readonly #clock: Clock
+  readonly #mailbox: Mailbox
+  readonly #step: Step
+  readonly #onBroken: (error: unknown) => void
+  readonly #between: (() => Promise<void>)[] = []
+  #signal: (() => void) | undefined
+  #stopping = false
+  /** Since when the share of time at work is measured, and how much of that was work. */
+  #measured = { since: 0, quietMs: 0, share: 0 }
+  #done: Promise<void> = Promise.resolve()
+
+  constructor(clock: Clock, mailbox: Mailbox, step: Step, onBroken: (error: unknown) => void) {
+    this.#clock = clock
+    this.#mailbox = mailbox
+    this.#step = step
+    this.#onBroken = onBroken
+  }
+
+  /** The share of its time that this lane was at work, 0 to 1, over the last second or so. */
+  get busy(): number {
+    return this.#measured.share
+  }
+
+  start(): void {
+    this.#measured.since = this.#clock.monotonic()
+    this.#done = this.#run()
+  }
+
+  /** There may be work. */
+  wake(): void {
+    const signal = this.#signal
+    this.#signal = undefined
+    signal?.()
+  }
+
+  /** Runs work between two batches. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#between.push(() => work().then(resolve, reject))
+      this.wake()
+    })
+  }
+
+  /** Ends after the batch in flight. With `drained` it goes on while there is work. */
+  async stop(drained: boolean): Promise<void> {
+    if (drained) while (this.#mailbox.size > 0 && !this.#stopping) await this.between(() => Promise.resolve())
+    this.#stopping = true
+    this.wake()
+    await this.#done
+  }
+
+  async #run(): Promise<void> {
+    try {
+      while (!this.#stopping) {
+        if (this.#mailbox.size === 0 && this.#between.length === 0) await this.#quiet()
+        // One turn lets more results gather: batches grow with load by themselves.
+        await this.#clock.turn()
+        for (let work = this.#between.shift(); work !== undefined; work = this.#between.shift()) await work()
+        await this.#step.run()
+      }
+      for (const work of this.#between.splice(0)) await work()
+    } catch (error) {
+      this.#stopping = true
+      this.#onBroken(error)
+    }
+  }
+
+  async #quiet(): Promise<void> {
+    const from = this.#clock.monotonic()
+    await new Promise<void>((resolve) => (this.#signal = resolve))
+    const now = this.#clock.monotonic()
+    const measured = this.#measured
+    measured.quietMs += now - from
+    const ms = now - measured.since
+    if (ms < 1_000) return
+    this.#measured = { since: now, quietMs: 0, share: Math.max(0, 1 - measured.quietMs / ms) }
+  }
+}

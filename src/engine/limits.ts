@@ -1,0 +1,90 @@
+// How many attempts of an activity may run at once, and how many may start in a stretch of time. Who has no turn waits, and
+// that is no attempt: no timeout runs.
+import type { Clock } from '../base/clock.ts'
+import type { ActivityDefinition } from '../machine/definition.ts'
+import type { Wheel } from './wheel.ts'
+
+class Limit {
+  readonly #concurrency: number
+  readonly #rate: { readonly count: number; readonly perMs: number } | undefined
+  readonly #clock: Clock
+  readonly #wheel: Wheel
+  #running = 0
+  #started: number[] = []
+  #waiting: (() => void)[] = []
+  #armed = false
+
+  constructor(activity: ActivityDefinition, clock: Clock, wheel: Wheel) {
+    this.#concurrency = activity.concurrency ?? Infinity
+    this.#rate = activity.rate
+    this.#clock = clock
+    this.#wheel = wheel
+  }
+
+  enter(start: () => void): void {
+    this.#waiting.push(start)
+    this.#pump()
+  }
+
+  leave(): void {
+    this.#running -= 1
+    this.#pump()
+  }
+
+  #pump(): void {
+    while (this.#waiting.length > 0 && this.#running < this.#concurrency && this.#turn()) {
+      this.#running += 1
+      this.#waiting.shift()?.()
+    }
+  }
+
+  /** Whether the rate lets one more start now; else a look is set for when it will. */
+  #turn(): boolean {
+    if (this.#rate === undefined) return true
+    const now = this.#clock.monotonic()
+    const { count, perMs } = this.#rate
+    while (this.#started[0] !== undefined && this.#started[0] <= now - perMs) this.#started.shift()
+    if (this.#started.length < count) {
+      this.#started.push(now)
+      return true
+    }
+    if (!this.#armed) {
+      this.#armed = true
+      this.#wheel.set((this.#started[0] ?? now) + perMs - now, () => {
+        this.#armed = false
+        this.#pump()
+      })
+    }
+    return false
+  }
+}
+
+/** Limits of all activities of one worker. */
+export class Limits {
+  readonly #limits = new Map<string, Limit>()
+  readonly #clock: Clock
+  readonly #wheel: Wheel
+
+  constructor(clock: Clock, wheel: Wheel) {
+    this.#clock = clock
+    this.#wheel = wheel
+  }
+
+  /** Calls `start` when it is its turn, at once where the activity has no limits. Whoever started must `leave`. */
+  enter(activity: ActivityDefinition, start: () => void): void {
+    if (activity.concurrency === undefined && activity.rate === undefined) {
+      start()
+      return
+    }
+    let limit = this.#limits.get(activity.name)
+    if (limit === undefined) {
+      limit = new Limit(activity, this.#clock, this.#wheel)
+      this.#limits.set(activity.name, limit)
+    }
+    limit.enter(start)
+  }
+
+  leave(activity: ActivityDefinition): void {
+    this.#limits.get(activity.name)?.leave()
+  }
+}

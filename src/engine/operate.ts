@@ -1,0 +1,263 @@
+// What operators do: retry, resolve, move, cancel, and what becomes of dead letters. Each says who and why.
+import { PawlError } from '../base/errors.ts'
+import { carriedMessages, messageCount } from '../core/counts.ts'
+import type { OperatorInput } from '../core/model.ts'
+import { definitionOf } from '../machine/definition.ts'
+import type { Bulk, DeadLetter, Operate, Page, Reason, Receipt, Settled, Which } from '../machine/types-app.ts'
+import type { AnyMachine } from '../machine/types-machine.ts'
+import type { Change, DeadLetterRow, Target } from '../store/store.ts'
+import { checkedData, checkedId, type Client } from './client.ts'
+import { reasonOf } from './handle.ts'
+import { codeOf, receiptOf } from './receipt.ts'
+
+type Action = OperatorInput['action']
+const LIMIT = 1_000
+const PAGE = 200
+
+const resolveAction = (o: { call?: string } & Settled): Action => {
+  const call = o.call === undefined ? {} : { call: o.call }
+  return o.failure === undefined
+    ? { do: 'resolve', ...call, result: checkedData(o.result, 'the result') }
+    : { do: 'resolve', ...call, failure: o.failure }
+}
+
+function letterOf(row: DeadLetterRow): DeadLetter {
+  const { id, machine, instance, at, code, message, input } = row
+  return {
+    id,
+    machine,
+    at: new Date(at),
+    error: { code, message },
+    message: { type: input.kind === 'message' ? input.type : 'start', data: input.data },
+    ...(instance !== '' && { instance }),
+  }
+}
+
+/** The operators' side of an app. */
+export class Operator implements Operate {
+  readonly #client: Client
+  readonly deadLetters: Operate['deadLetters']
+
+  constructor(client: Client) {
+    this.#client = client
+    this.deadLetters = {
+      list: (o) => this.#list(o),
+      redrive: (id, o) => this.#redrive(id, o),
+      discard: (id, o) => this.#discard(id, o),
+    }
+  }
+
+  retry<M extends AnyMachine>(
+    machine: M,
+    id: string,
+    o: Reason & { newKey?: boolean },
+  ): Promise<Receipt<M['~states']>> {
+    return this.#do(machine, id, o, { do: 'retry', newKey: o.newKey ?? false })
+  }
+
+  async resolve<M extends AnyMachine>(
+    machine: M,
+    id: string,
+    o: Reason & { call?: string } & Settled,
+  ): Promise<Receipt<M['~states']>> {
+    return this.#do(machine, id, o, resolveAction(o))
+  }
+
+  async move<M extends AnyMachine>(
+    machine: M,
+    id: string,
+    o: Reason & { to: M['~states']; payload?: unknown; data?: Partial<M['~data']> },
+  ): Promise<Receipt<M['~states']>> {
+    const data =
+      o.data === undefined
+        ? {}
+        : { data: checkedData(o.data, 'the corrected data') as Readonly<Record<string, unknown>> }
+    return this.#do(machine, id, o, {
+      do: 'move',
+      to: o.to as string,
+      ...(o.payload !== undefined && { payload: checkedData(o.payload, 'the payload') }),
+      ...data,
+    })
+  }
+
+  async each<M extends AnyMachine>(
+    machine: M,
+    which: Which<M>,
+    action: Reason &
+      ({ do: 'retry'; newKey?: boolean } | ({ do: 'resolve'; call?: string } & Settled) | { do: 'cancel' }),
+  ): Promise<Bulk> {
+    reasonOf(action)
+    const ids = await this.#matching(machine, which)
+    if (which.dryRun === true) return { matched: ids.length, done: 0, failed: [] }
+    const failed: { id: string; code: string }[] = []
+    for (const id of ids) {
+      try {
+        const receipt = await this.#one(machine, id, action)
+        if (receipt.outcome === 'refused') failed.push({ id, code: receipt.why })
+      } catch (error) {
+        failed.push({ id, code: codeOf(error) })
+      }
+    }
+    return { matched: ids.length, done: ids.length - failed.length, failed }
+  }
+
+  #one<M extends AnyMachine>(
+    machine: M,
+    id: string,
+    action: Reason &
+      ({ do: 'retry'; newKey?: boolean } | ({ do: 'resolve'; call?: string } & Settled) | { do: 'cancel' }),
+  ): Promise<Receipt<M['~states']>> {
+    if (action.do === 'retry') return this.retry(machine, id, action)
+    if (action.do === 'resolve') return this.#do(machine, id, action, resolveAction(action))
+    return this.cancel(machine, id, action)
+  }
+
+  /** Takes the machine's cancel edge. */
+  async cancel<M extends AnyMachine>(machine: M, id: string, o: Reason): Promise<Receipt<M['~states']>> {
+    const target = this.#target(machine, id)
+    const messageId = this.#client.newId()
+    return receiptOf(
+      target,
+      messageId,
+      await this.#client.submit(target, { kind: 'cancel', ...this.#client.base(messageId, o.by), why: reasonOf(o) }),
+    )
+  }
+
+  async #matching<M extends AnyMachine>(machine: M, which: Which<M>): Promise<readonly string[]> {
+    const { name } = definitionOf(machine)
+    const ids: string[] = []
+    const limit = which.limit ?? LIMIT
+    for (let after: string | undefined; ids.length < limit;) {
+      const page = await this.#client.engine.store.list({
+        machine: name,
+        limit: Math.min(PAGE, limit - ids.length),
+        ...(which.state !== undefined && { state: which.state as string | readonly string[] }),
+        ...((which.status ?? (which.code === undefined ? undefined : 'stalled')) !== undefined && {
+          status: 'stalled' as const,
+        }),
+        ...(which.code !== undefined && { stallCode: which.code }),
+        ...(after !== undefined && { after }),
+      })
+      ids.push(...page.items.map(({ id }) => id))
+      after = page.next
+      if (after === undefined) break
+    }
+    return ids
+  }
+
+  #target(machine: AnyMachine, id: string): Target {
+    const { name } = this.#client.machine(definitionOf(machine).name)
+    return { machine: name, id: checkedId(id, `the id of a ${name}`) }
+  }
+
+  async #do<M extends AnyMachine>(machine: M, id: string, o: Reason, action: Action): Promise<Receipt<M['~states']>> {
+    const target = this.#target(machine, id)
+    const messageId = this.#client.newId()
+    const told = await this.#client.submit(target, {
+      kind: 'operator',
+      ...this.#client.base(messageId, o.by),
+      why: reasonOf(o),
+      action,
+    })
+    return receiptOf(target, messageId, told)
+  }
+
+  async #list(o: { machine?: string; limit?: number; after?: string } = {}): Promise<Page<DeadLetter>> {
+    const page = await this.#client.engine.store.deadLetters({
+      limit: o.limit ?? 100,
+      ...(o.machine !== undefined && { machine: o.machine }),
+      ...(o.after !== undefined && { after: o.after }),
+    })
+    return { items: page.items.map(letterOf), ...(page.next !== undefined && { next: page.next }) }
+  }
+
+  async #letter(id: string): Promise<DeadLetterRow> {
+    const row = await this.#client.engine.store.deadLetter(id)
+    if (row === null)
+      throw new PawlError(
+        'UNKNOWN_DEAD_LETTER',
+        `there is no dead letter "${id}": it was redriven or discarded already, or its time was over`,
+      )
+    return row
+  }
+
+  /** Sends it again, past the receipts that know it; two operators at once: one of them is told that it is gone. */
+  async #redrive(id: string, o: Reason & { data?: unknown }): Promise<Receipt> {
+    const row = await this.#letter(id)
+    const { input } = row
+    if (input.kind !== 'message' || row.machine === '')
+      throw new PawlError('NO_TARGET', `the dead letter "${id}" has no instance that it was for: emit the message anew`)
+    const target = { machine: row.machine, id: row.instance }
+    const data = o.data === undefined ? input.data : checkedData(o.data, 'the payload')
+    const version =
+      o.data === undefined
+        ? input.version
+        : (this.#client.engine.registry.message(input.type)?.version ?? input.version)
+    const by = o.by === undefined ? {} : { by: o.by }
+    const told = await this.#client.submit(
+      target,
+      { ...input, data, version, ...by, why: reasonOf(o) },
+      { delivery: { ...row.delivery, deadLetter: id } },
+    )
+    this.#client.engine.log({
+      level: 'info',
+      text: `dead letter ${id} was redriven${o.by === undefined ? '' : ` by ${o.by}`}: ${o.why}`,
+      machine: row.machine,
+      id: row.instance,
+    })
+    return receiptOf<string>(target, input.id, told)
+  }
+
+  async #discard(id: string, o: Reason): Promise<void> {
+    const why = reasonOf(o)
+    const row = await this.#letter(id)
+    const { engine } = this.#client
+    const target = { machine: row.machine, id: row.instance }
+    if (row.machine !== '' && (await engine.peek(target)) !== null) {
+      const told = await this.#client.submit(
+        target,
+        {
+          kind: 'operator',
+          ...this.#client.base(this.#client.newId(), o.by),
+          why,
+          action: { do: 'discard', letter: id },
+        },
+        { delivery: { deadLetter: id } },
+      )
+      if (told.fate === 'bad') throw new PawlError(told.code ?? 'ERROR', told.message ?? '')
+    } else await this.#drop(id)
+    engine.log({
+      level: 'info',
+      text: `dead letter ${id} was discarded${o.by === undefined ? '' : ` by ${o.by}`}: ${why}`,
+      machine: row.machine,
+      id: row.instance,
+    })
+  }
+
+  /** There is no instance in whose journal it could stand. */
+  async #drop(id: string): Promise<void> {
+    const { lane, committer } = this.#client.engine.parts
+    const counts = { [messageCount('dead')]: -1, [messageCount('discarded')]: 1, [carriedMessages('discarded')]: 1 }
+    const result = await lane.between(() => committer.commit({ ...EMPTY, undead: [id], counts }))
+    if (result.kind !== 'applied')
+      throw new PawlError('UNKNOWN_DEAD_LETTER', `the dead letter "${id}" is gone: somebody else was faster`)
+  }
+}
+
+const EMPTY: Change = {
+  created: new Set(),
+  instances: [],
+  journal: [],
+  events: [],
+  children: [],
+  waiting: [],
+  rewaiting: [],
+  unwaiting: [],
+  inbox: [],
+  read: [],
+  receipts: [],
+  deadLetters: [],
+  undead: [],
+  counts: {},
+  heads: [],
+}

@@ -1,0 +1,234 @@
+// How the parts of a worker are tied together. Composition alone: what each part promises stands in its own file.
+import { incarnation, uuidv7 } from '../base/id.ts'
+import type { Input, ResultInput } from '../core/model.ts'
+import type { Target } from '../store/store.ts'
+import { Attempts, type AttemptOf } from './attempts.ts'
+import { Booker } from './book.ts'
+import { Cache } from './cache.ts'
+import { Committer } from './commit.ts'
+import { Due } from './due.ts'
+import { expire } from './expire.ts'
+import { giveAway } from './handover.ts'
+import type { EngineOptions, Host } from './host.ts'
+import { Inbox } from './inbox.ts'
+import { Lane } from './lane.ts'
+import { Limits } from './limits.ts'
+import { Numbers } from './numbers.ts'
+import { recover } from './recovery.ts'
+import { release } from './release.ts'
+import { Retention } from './retention.ts'
+import { Router } from './route.ts'
+import { Sessions } from './sessions.ts'
+import { Step } from './step.ts'
+import { attemptEnded, attemptStarted } from './tell.ts'
+import { unwritable } from './unwritable.ts'
+import type { Mailbox } from './mailbox.ts'
+import type { Clock } from '../base/clock.ts'
+
+const DEFAULTS = { graceMs: 10_000, cacheBytes: 64 * 1024 * 1024, items: 1_000, receiptsMs: 7 * 86_400_000 }
+/** More than this in the boxes: background work waits. */
+const ROOM = 2_000
+
+/** The parts of a started engine. */
+export class Parts {
+  readonly partitions: number
+  readonly router: Router
+  readonly cache: Cache
+  readonly attempts: Attempts
+  readonly due: Due
+  readonly sessions: Sessions
+  readonly lane: Lane
+  readonly inbox: Inbox
+  readonly retention: Retention
+  readonly committer: Committer
+  readonly #host: Host
+
+  constructor(host: Host, options: EngineOptions, partitions: number) {
+    const { store, clock, random, registry, ownership, mailbox, time } = host
+    const { tuning = {} } = options
+    this.#host = host
+    this.partitions = partitions
+    this.cache = new Cache(tuning.cacheBytes ?? DEFAULTS.cacheBytes)
+    this.router = new Router(registry, ownership, mailbox, partitions, { allRemote: tuning.allRemote ?? false })
+    this.committer = new Committer({
+      store,
+      clock,
+      random,
+      session: () => this.sessions.id,
+      onStore: (state, error) => host.onStore(state, error),
+      stopped: () => host.stopped,
+    })
+    this.inbox = new Inbox({
+      store,
+      clock,
+      ownership,
+      router: this.router,
+      post: (item) => host.post(item),
+      onError: this.#warn,
+    })
+    this.attempts = this.#makeAttempts()
+    this.due = this.#makeDue()
+    this.lane = new Lane(clock, mailbox, this.#makeStep(tuning.batchItems ?? DEFAULTS.items), (error) =>
+      host.onBroken(error),
+    )
+    this.sessions = this.#makeSessions()
+    this.retention = new Retention({
+      store,
+      clock,
+      storeNow: () => time.now(),
+      session: () => this.sessions.id,
+      settings: options.retention ?? { receiptsMs: DEFAULTS.receiptsMs },
+      onError: this.#warn,
+    })
+  }
+
+  readonly #warn = (text: string, error: unknown): void => this.#host.log({ level: 'warn', text, error })
+
+  #makeAttempts(): Attempts {
+    const { clock, random, wheel, registry, lifecycle, time, graceMs } = this.#host
+    return new Attempts({
+      clock,
+      random,
+      wheel,
+      graceMs,
+      limits: new Limits(clock, wheel),
+      storeNow: () => time.now(),
+      body: (activity) => registry.body(activity),
+      mayStart: () => this.sessions.mayStart(),
+      result: (of, input) => this.#result(of, input),
+      onStarted: (of) => attemptStarted(lifecycle, time.now(), of),
+      onEnded: (of, ms, outcome) => attemptEnded(lifecycle, time.now(), of, ms, outcome),
+    })
+  }
+
+  /** What an attempt answered goes to its instance; where that is not ours any more it is offered by the inbox. */
+  #result(of: AttemptOf, input: ResultInput): void {
+    const { clock, ownership, store } = this.#host
+    const item = this.router.item({ machine: of.machine, id: of.id }, input, {
+      since: clock.monotonic(),
+      counted: true,
+    })
+    if (ownership.has(item.partition)) this.#host.post(item)
+    else
+      void store
+        .append([this.router.row(item)], {})
+        .catch((error: unknown) => this.#warn(`a result of ${of.activity} could not be offered to its owner`, error))
+  }
+
+  #wake(target: Target, input: Input): void {
+    this.#host.post(this.router.item(target, input, { since: this.#host.clock.monotonic(), counted: true }))
+  }
+
+  #makeDue(): Due {
+    const { store, clock, wheel, ownership, time } = this.#host
+    return new Due({
+      store,
+      clock,
+      wheel,
+      ownership,
+      storeNow: () => time.now(),
+      onError: (error) => this.#warn('due timers could not be read', error),
+      wake: (target, input) => this.#wake(target, input),
+      expire: (limit) =>
+        expire(
+          { host: this.#host, committer: this.committer, lane: this.lane, cache: this.cache, inbox: this.inbox },
+          limit,
+        ),
+    })
+  }
+
+  #makeStep(items: number): Step {
+    const host = this.#host
+    const { store, clock, random, registry, mailbox, ownership, time, watchers, lifecycle, leaseMs } = host
+    const { cache, router, committer, inbox, attempts, due } = this
+    const [ks, places] = [new Numbers(store, 'k', 1_000), new Numbers(store, 'waiting', 1_000)]
+    const ids = { now: () => time.now() }
+    const booker = new Booker({
+      registry,
+      ownership,
+      router,
+      newId: () => uuidv7(ids, random),
+      placeOfWaiting: () => places.next(),
+    })
+    return new Step(
+      {
+        store,
+        clock,
+        registry,
+        mailbox,
+        cache,
+        ownership,
+        router,
+        booker,
+        committer,
+        ks,
+        places,
+        session: () => this.sessions.id,
+        newIncarnation: () => incarnation(ids, random),
+        now: async () => {
+          if (!store.features.sessions) time.heard(await store.now())
+          return time.now()
+        },
+        stones: () => true,
+        wrote: (n, partition) => inbox.wrote(n, partition),
+        release: (batch, ms) =>
+          release({ cache, attempts, due, watchers, lifecycle, read: (rows) => inbox.read(rows) }, batch, ms),
+        fenced: () => this.sessions.fenced(this.sessions.id),
+        broken: (error) => host.onBroken(error),
+        unwritable: (item, error) => unwritable({ host, committer, cache }, item, error),
+      },
+      { transitions: 1_000, bytes: 1024 * 1024, ms: 25, items, leaseMs },
+    )
+  }
+
+  #makeSessions(): Sessions {
+    const { store, clock, ownership, time, registry, leaseMs } = this.#host
+    return new Sessions({
+      store,
+      clock,
+      ownership,
+      time,
+      leaseMs,
+      build: registry.build,
+      partitions: this.partitions,
+      onError: this.#warn,
+      lane: (work) => this.lane.between(work),
+      onAcquired: (fresh) => this.#acquired(fresh),
+      onLost: (partitions) => this.#giveAway(partitions),
+      onFenced: async () => {
+        this.committer.restart()
+        await this.#giveAway(ownership.all)
+      },
+    })
+  }
+
+  async #acquired(fresh: readonly number[]): Promise<void> {
+    const { store, random, time, lifecycle, mailbox, clock } = this.#host
+    await this.inbox.drain(fresh)
+    if (lifecycle.heard)
+      for (const partition of fresh) lifecycle.tell(time.now(), { kind: 'partition-acquired', partition })
+    this.due.look()
+    const storeNow = (): number => time.now()
+    const post = (target: Target, input: ResultInput | undefined): void =>
+      this.#wake(target, input ?? { kind: 'timer', id: 'recovered', at: storeNow(), correlation: '', stamp: 0 })
+    const ports = {
+      store,
+      storeNow,
+      post,
+      session: () => this.sessions.id,
+      jitter: () => random.next(),
+      room: () => room(mailbox, clock),
+    }
+    void recover(ports, fresh).catch((error: unknown) => this.#warn('open calls could not be read', error))
+  }
+
+  #giveAway(partitions: readonly number[]): Promise<void> {
+    const { attempts, cache, inbox, router, due } = this
+    return giveAway({ host: this.#host, due, attempts, cache, inbox, router }, partitions)
+  }
+}
+
+/** Resolves when the boxes have room for background work. */
+async function room(mailbox: Mailbox, clock: Clock): Promise<void> {
+  while (mailbox.size > ROOM) await new Promise<void>((resolve) => void clock.after(10, resolve))
+}

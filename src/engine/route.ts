@@ -1,0 +1,116 @@
+// Where things go: to an instance of this worker in the same batch (a local hop), or to the inbox of whoever owns it.
+import { partitionOf } from '../base/id.ts'
+import { messageCount } from '../core/counts.ts'
+import type { Input, MessageInput } from '../core/model.ts'
+import type { Delivery, Letter, Target } from '../store/store.ts'
+import type { Batch } from './batch.ts'
+import type { Item, Mailbox } from './mailbox.ts'
+import type { Ownership } from './ownership.ts'
+import type { Registry } from './registry.ts'
+import type { Reply } from './reply.ts'
+
+/** Names the box of an instance. */
+export const boxOf = (target: Target): string => `${target.machine}\0${target.id}`
+/** Events from outside are looked at by the owner of their key's partition, in a box of their own. */
+export const eventBox = (partition: number): string => `\0${partition}`
+
+/** Hops that a message may cause within one process before it goes by the inbox. */
+const HOPS = 100
+
+/** An input without what only memory knows, as it is stored. */
+export function stored<T extends Input>(input: T): T {
+  if (input.kind !== 'message' || input.checked === undefined) return input
+  const { checked: _, ...rest } = input as MessageInput
+  return rest as T
+}
+
+/** Whether the law of messages counts it. */
+export const isUnit = (input: Item['input']): boolean => input.kind === 'message' || input.kind === 'event'
+
+/** Settings of routing, for tests: everything by the inbox. */
+export interface RouteSettings {
+  readonly allRemote: boolean
+}
+
+/** Sends what a batch lets happen. */
+export class Router {
+  readonly #registry: Registry
+  readonly #ownership: Ownership
+  readonly #mailbox: Mailbox
+  readonly #partitions: number
+  readonly #settings: RouteSettings
+
+  constructor(registry: Registry, ownership: Ownership, mailbox: Mailbox, partitions: number, settings: RouteSettings) {
+    this.#registry = registry
+    this.#ownership = ownership
+    this.#mailbox = mailbox
+    this.#partitions = partitions
+    this.#settings = settings
+  }
+
+  partitionOf(id: string): number {
+    return partitionOf(id, this.#partitions)
+  }
+
+  /** An item for an instance, from memory. */
+  item(
+    target: Target,
+    input: Item['input'],
+    more: {
+      readonly since: number
+      readonly counted: boolean
+      readonly hops?: number
+      readonly delivery?: Delivery
+      readonly reply?: Reply
+      readonly inbox?: number
+      readonly isNew?: boolean
+      readonly storedOnly?: boolean
+    },
+  ): Item {
+    const partition = this.partitionOf(target.id)
+    const box = input.kind === 'event' ? eventBox(partition) : boxOf(target)
+    return { box, target, partition, input, ...more, hops: more.hops ?? 0 }
+  }
+
+  /** The row of the inbox that stands for an item. */
+  row(item: Item): { readonly partition: number; readonly priority: number; readonly letter: Letter } {
+    const { target, partition, input, delivery } = item
+    const priority = this.#registry.machines.get(target.machine)?.priority ?? 0
+    const more = delivery === undefined ? {} : { delivery }
+    return {
+      partition,
+      priority,
+      letter: input.kind === 'event' ? { ...input, ...more } : { kind: 'input', target, input: stored(input), ...more },
+    }
+  }
+
+  /** Lets an input go to its target: a hop in this batch, or a row of the inbox in its commit. */
+  send(batch: Batch, from: Item, target: Target, input: Input, reply?: Reply): void {
+    const item = this.item(target, input, {
+      since: from.since,
+      counted: true,
+      hops: from.hops + 1,
+      ...(reply !== undefined && { reply }),
+    })
+    if (!this.#ownership.owns(item.partition)) {
+      this.#store(batch, item)
+      reply?.({ fate: 'lost', entries: [] })
+      return
+    }
+    // What stands in the box already came before.
+    for (const older of this.#mailbox.takeAll(item.box)) batch.hops.push(older)
+    if (this.#settings.allRemote || batch.alone || item.hops > HOPS) this.spill(batch, { ...item, hops: 0 })
+    else batch.hops.push(item)
+  }
+
+  #store(batch: Batch, item: Item): number {
+    if (item.input.kind === 'message') batch.tally.add(messageCount('pending'))
+    return batch.inbox(this.row(item))
+  }
+
+  /** Writes an item into the inbox in this commit; it keeps its place in memory. */
+  spill(batch: Batch, item: Item): void {
+    if (item.inbox !== undefined) batch.leftovers.push({ item, row: -1 })
+    else batch.leftovers.push({ item, row: this.#store(batch, item) })
+  }
+}

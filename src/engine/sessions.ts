@@ -1,0 +1,114 @@
+// The lease of this worker, and the partitions that it owns through it.
+//
+//   none ──openSession──▶ held ──renew (a third of the lease)──▶ held
+//                          │──commit or renewal says gone──▶ lost: everything in memory is dropped, a new session is opened
+//                          └──stop──▶ closed
+//
+// The store is the authority; this process only believes what it was told last. A worker that cannot reach its store keeps
+// what it has and computes nothing; when its lease has run out by the monotonic clock it starts no attempts.
+import type { Clock } from '../base/clock.ts'
+import type { Store } from '../store/store.ts'
+import type { Ownership } from './ownership.ts'
+import type { StoreTime } from './time.ts'
+
+/** What sessions need, and whom they tell. `lane` runs work between two batches. */
+export interface SessionPorts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly ownership: Ownership
+  readonly time: StoreTime
+  readonly build: string
+  readonly leaseMs: number
+  readonly partitions: number
+  readonly lane: <T>(work: () => Promise<T>) => Promise<T>
+  /** Partitions came: their inbox is to be read whole before they are used. */
+  readonly onAcquired: (partitions: readonly number[]) => Promise<void>
+  /** Partitions are to be given away: their items go on to their new owner. */
+  readonly onLost: (partitions: readonly number[]) => Promise<void>
+  /** The session is gone. */
+  readonly onFenced: () => Promise<void>
+  readonly onError: (text: string, error: unknown) => void
+}
+
+/** The session of one worker. */
+export class Sessions {
+  readonly #ports: SessionPorts
+  #id = ''
+  #renewedAt = 0
+  #cancel: (() => void) | undefined
+  #stopped = false
+
+  constructor(ports: SessionPorts) {
+    this.#ports = ports
+  }
+
+  get id(): string {
+    return this.#id
+  }
+
+  /** Whether at least a third of the lease is left: only then an attempt is started. An embedded store's never runs out. */
+  mayStart(): boolean {
+    const { store, clock, leaseMs } = this.#ports
+    return this.#id !== '' && (!store.features.sessions || clock.monotonic() - this.#renewedAt <= (leaseMs * 2) / 3)
+  }
+
+  async open(): Promise<void> {
+    const { store, clock, build, leaseMs, time } = this.#ports
+    this.#renewedAt = clock.monotonic()
+    const { session } = await store.openSession({ build, leaseMs })
+    this.#id = session
+    time.heard(await store.now())
+  }
+
+  /** Takes its share; before that, gives away what is over it. Runs in the lane. */
+  async rebalance(): Promise<void> {
+    const { store, ownership, partitions, onAcquired, onLost } = this.#ports
+    const workers = store.features.sessions ? Math.max(1, (await store.sessions()).length) : 1
+    const want = Math.ceil(partitions / workers)
+    const over = ownership.all.slice(want)
+    if (over.length > 0) {
+      await onLost(over)
+      await store.release(this.#id, over)
+    }
+    if (ownership.size >= want) return
+    const fresh = ownership.acquired(await store.acquire(this.#id, want))
+    if (fresh.length > 0) await onAcquired(fresh)
+  }
+
+  /** Renews and rebalances for ever. */
+  run(): void {
+    if (!this.#ports.store.features.sessions || this.#stopped) return
+    this.#cancel = this.#ports.clock.after(this.#ports.leaseMs / 3, () => void this.#tick())
+  }
+
+  async #tick(): Promise<void> {
+    const { store, clock, leaseMs, time, lane, onError } = this.#ports
+    const askedAt = clock.monotonic()
+    try {
+      const { alive, now } = await store.renew(this.#id, leaseMs)
+      time.heard(now)
+      if (alive) {
+        this.#renewedAt = askedAt
+        await lane(() => this.rebalance())
+      } else await lane(() => this.fenced(this.#id))
+    } catch (error) {
+      onError('the session could not be renewed', error)
+    }
+    this.run()
+  }
+
+  /** The session is gone: nothing in memory is true any more. Opens a new one. Runs in the lane. */
+  async fenced(session: string): Promise<void> {
+    if (session !== this.#id || this.#stopped) return
+    await this.#ports.onFenced()
+    await this.open()
+    await this.rebalance()
+  }
+
+  async close(): Promise<void> {
+    this.#stopped = true
+    this.#cancel?.()
+    if (this.#id !== '') await this.#ports.store.closeSession(this.#id)
+    this.#id = ''
+  }
+}

@@ -1,0 +1,340 @@
+// The one place where the durable promise is kept: gather → (load → transition)* → commit → release.
+//
+// Owns: one lane, which has one batch at a time and one commit in flight. Does not own: what comes in (mailbox.ts), which
+// partitions are ours (ownership.ts), the attempts that a commit lets start (attempts.ts).
+//
+// S1  Transitions are computed on committed state only: nothing is computed while a commit is in flight.
+// S2  When a commit is not applied, every instance that it touched leaves the cache, its items go back to the head of their
+//     boxes in order, and heads, stamps and sums that were given out are forgotten (they live in the batch).
+// S3  What a batch lets happen (replies, attempts, timers, lifecycle events) happens after its commit is applied, never before.
+// S4  A number that was sent with a change is never used for another change: before a batch is changed it is burnt.
+// S5  A change that can never be written is made smaller until one instance is alone with it, and that one stalls.
+import type { Clock } from '../base/clock.ts'
+import { PawlError } from '../base/errors.ts'
+import type { Context } from '../core/draft.ts'
+import { dispatch } from '../core/transition.ts'
+import type { MachineDefinition } from '../machine/definition.ts'
+import type { Found, ReceiptRow, Store } from '../store/store.ts'
+import { Batch, type Touched } from './batch.ts'
+import { receiptKey, receiptTarget, type Booker } from './book.ts'
+import { entryOf, type Cache, type Entry } from './cache.ts'
+import type { Committer } from './commit.ts'
+import type { EventLetter, Item, Mailbox } from './mailbox.ts'
+import type { Numbers } from './numbers.ts'
+import type { Ownership } from './ownership.ts'
+import type { Registry } from './registry.ts'
+import { boxOf, type Router } from './route.ts'
+
+/** Limits of a batch. */
+export interface StepSettings {
+  readonly transitions: number
+  readonly bytes: number
+  readonly ms: number
+  /** Items taken from the boxes at once. */
+  readonly items: number
+  readonly leaseMs: number
+}
+
+/** What a step works with. */
+export interface StepPorts {
+  readonly store: Store
+  readonly clock: Clock
+  readonly registry: Registry
+  readonly mailbox: Mailbox
+  readonly cache: Cache
+  readonly ownership: Ownership
+  readonly router: Router
+  readonly booker: Booker
+  readonly committer: Committer
+  readonly ks: Numbers
+  readonly places: Numbers
+  readonly newIncarnation: () => string
+  readonly session: () => string
+  /** The store's clock. */
+  readonly now: () => Promise<number>
+  /** Whether an erased instance may have left a stone. */
+  readonly stones: () => boolean
+  /** A row of the inbox that this worker wrote for itself, and has in memory. */
+  readonly wrote: (n: number, partition: number) => void
+  /** What a committed batch lets happen. */
+  readonly release: (batch: Batch, ms: number) => void
+  /** The session is gone. */
+  readonly fenced: () => Promise<void>
+  /** The store cannot be trusted any more. */
+  readonly broken: (error: unknown) => void
+  /** An instance whose rows the store can never take. */
+  readonly unwritable: (item: Item, error: unknown) => Promise<void>
+}
+
+/** An unknown instance, and no message waits for it. */
+const NOBODY: Entry = { instance: null, waiting: [], children: new Map() }
+
+/** One lane. */
+export class Step {
+  readonly #ports: StepPorts
+  readonly #settings: StepSettings
+  /** Items of one batch: 1 after a change was refused, until the bad row is found. */
+  #narrow: number | undefined
+  #stones = new Map<string, boolean>()
+
+  constructor(ports: StepPorts, settings: StepSettings) {
+    this.#ports = ports
+    this.#settings = settings
+  }
+
+  /** One batch. False: there was nothing to do. */
+  async run(): Promise<boolean> {
+    const { mailbox, now } = this.#ports
+    const items = mailbox.gather(this.#narrow ?? this.#settings.items)
+    if (items.length === 0) return false
+    const batch = new Batch(await now(), this.#narrow === 1)
+    await this.#compute(batch, items)
+    await this.#commit(batch)
+    return true
+  }
+
+  /** Waves: the targets of local hops are known only after a transition. Parents are told when all else is quiet. */
+  async #compute(batch: Batch, items: readonly Item[]): Promise<void> {
+    const { clock, booker } = this.#ports
+    const startedAt = clock.monotonic()
+    const full = (): boolean =>
+      batch.transitions >= this.#settings.transitions ||
+      batch.bytes >= this.#settings.bytes ||
+      clock.monotonic() - startedAt >= this.#settings.ms
+    for (let wave = items; wave.length > 0 || booker.tellParents(batch); wave = this.#hops(batch)) {
+      if (wave.length === 0) continue
+      const found = await this.#load(batch, wave)
+      let over = batch.transitions > 0 && full()
+      for (const [index, item] of wave.entries()) {
+        // Asking the clock for every item would cost as much as a small transition.
+        over ||= index % 16 === 15 && full()
+        if (over) this.#postpone(batch, item)
+        else this.#process(batch, item, found)
+      }
+    }
+  }
+
+  #hops(batch: Batch): readonly Item[] {
+    const { hops } = batch
+    batch.hops = []
+    return hops
+  }
+
+  /** The batch is full: what was emitted in it must not be lost with this process, so it is stored in its commit. */
+  #postpone(batch: Batch, item: Item): void {
+    if (item.counted && item.inbox === undefined && item.hops > 0) this.#ports.router.spill(batch, item)
+    else batch.leftovers.push({ item, row: -1 })
+  }
+
+  /** Reads what the wave needs and memory does not have: one query for instances, one for receipts. */
+  async #load(batch: Batch, wave: readonly Item[]): Promise<ReadonlyMap<string, ReceiptRow>> {
+    const { store, cache, ks, places } = this.#ports
+    const missing = new Map<string, Item>()
+    const receipts: { target: string; source: string; id: string }[] = []
+    for (const item of wave) {
+      const { delivery, input, box } = item
+      if (isFirst(delivery)) receipts.push({ target: receiptTarget(item), source: delivery.dedup.source, id: input.id })
+      if (input.kind === 'event' || batch.touched.has(box) || missing.has(box)) continue
+      const entry = item.isNew === true ? NOBODY : cache.get(box)
+      if (entry === undefined) missing.set(box, item)
+      else this.#touch(batch, item, entry)
+    }
+    if (!ks.has(wave.length)) await ks.ensure(wave.length)
+    if (!places.has(wave.length)) await places.ensure(wave.length)
+    if (missing.size > 0)
+      for (const found of await store.load([...missing.values()].map(({ target }) => target)))
+        await this.#found(batch, found, missing)
+    if (receipts.length === 0) return new Map()
+    return new Map((await store.receipts(receipts)).map((row) => [receiptKey(row), row]))
+  }
+
+  async #found(batch: Batch, found: Found, missing: ReadonlyMap<string, Item>): Promise<void> {
+    const box = boxOf(found.target)
+    const item = missing.get(box)
+    if (item === undefined) return
+    this.#touch(batch, item, entryOf(found.loaded, found.orphans))
+    if (found.loaded === null && this.#ports.stones())
+      this.#stones.set(box, (await this.#ports.store.tombstone(found.target)) !== null)
+  }
+
+  #touch(batch: Batch, item: Item, before: Entry): void {
+    const { box, target, partition } = item
+    const definition = this.#ports.registry.machines.get(target.machine)
+    if (definition === undefined) return
+    const { instance, children } = before
+    batch.touched.set(box, {
+      box,
+      target,
+      partition,
+      definition,
+      before,
+      instance,
+      children,
+      waiting: before.waiting.map((row) => row.waiting),
+      rows: new Map(before.waiting.map((row) => [row.waiting.n, row])),
+      fresh: new Set(),
+      stamp: 0,
+      created: false,
+      tells: false,
+      entries: [],
+    })
+  }
+
+  #process(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>): void {
+    batch.taken.push(item)
+    if (this.#duplicate(batch, item, found)) return
+    const { booker } = this.#ports
+    const { input } = item
+    if (input.kind === 'event') {
+      booker.event(batch, item, input as EventLetter)
+      return
+    }
+    const touched = batch.touched.get(item.box) ?? this.#stranger(batch, item)
+    if (touched.instance === null && this.#stones.get(item.box) === true) {
+      booker.removed(batch, item)
+      return
+    }
+    const { instance, waiting, children, fresh } = touched
+    const outcome = dispatch(
+      touched.definition,
+      item.target.id,
+      { instance, waiting, children, fresh },
+      input,
+      this.#context(batch, item, touched),
+    )
+    booker.book(batch, touched, item, outcome)
+  }
+
+  /** A machine that this build does not know: its messages are parked. */
+  #stranger(batch: Batch, item: Item): Touched {
+    const { box, target, partition } = item
+    const touched: Touched = {
+      box,
+      target,
+      partition,
+      definition: unknownMachine(target.machine),
+      before: NOBODY,
+      instance: null,
+      waiting: [],
+      rows: new Map(),
+      children: new Map(),
+      fresh: new Set(),
+      stamp: 0,
+      created: false,
+      tells: false,
+      entries: [],
+    }
+    batch.touched.set(box, touched)
+    return touched
+  }
+
+  #context(batch: Batch, item: Item, touched: Touched): Context {
+    const { ks, newIncarnation, session } = this.#ports
+    const { instance } = touched
+    const restarts = item.input.kind === 'start' && item.input.restart === true
+    const create =
+      instance !== null && !restarts
+        ? null
+        : { k: instance?.k ?? ks.next(), partition: item.partition, incarnation: newIncarnation() }
+    return { now: batch.now, leaseMs: this.#settings.leaseMs, session: session(), create }
+  }
+
+  /** A message whose id was here before. True: it goes no further. */
+  #duplicate(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>): boolean {
+    const { delivery, input } = item
+    if (!isFirst(delivery)) return false
+    const key = receiptKey({ target: receiptTarget(item), source: delivery.dedup.source, id: input.id })
+    const receipt = batch.receipts.get(key) ?? found.get(key)
+    if (receipt === undefined) return false
+    const same = receipt.hash === delivery.dedup.hash
+    this.#ports.booker.duplicate(
+      batch,
+      item,
+      same ? { fate: 'duplicate', receipt, entries: [] } : { fate: 'reused', receipt, entries: [] },
+    )
+    return true
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const { committer, release, clock } = this.#ports
+    const startedAt = clock.monotonic()
+    const result = await committer.commit(batch.change())
+    this.#stones.clear()
+    if (result.kind === 'applied') {
+      this.#applied(batch, result.inbox)
+      release(batch, clock.monotonic() - startedAt)
+      this.#narrow = this.#narrow === undefined || this.#narrow >= this.#settings.items ? undefined : this.#narrow * 2
+      return
+    }
+    this.#undo(batch)
+    if (result.kind === 'rejected') await this.#narrower(batch, result.error)
+    else if (result.kind === 'fenced') await this.#ports.fenced()
+    else if (result.kind === 'broken') this.#ports.broken(result.error)
+  }
+
+  #applied(batch: Batch, rows: readonly number[]): void {
+    const { mailbox, ownership, wrote } = this.#ports
+    ownership.committed(batch.heads)
+    for (const { item, row } of batch.leftovers) if (row >= 0) wrote(rows[row] ?? 0, item.partition)
+    mailbox.putBack(batch.leftovers.map(({ item, row }) => (row < 0 ? item : withRow(item, rows[row]))))
+  }
+
+  /** Nothing of the batch has happened. */
+  #undo(batch: Batch): void {
+    const { cache, mailbox } = this.#ports
+    for (const box of batch.touched.keys()) cache.delete(box)
+    const unlooked = batch.leftovers.filter(({ row, item }) => row < 0 && !isHop(item))
+    mailbox.putBack([...batch.taken.filter((item) => !isHop(item)), ...unlooked.map(({ item }) => item)])
+  }
+
+  /** One row is at fault: smaller batches, until one item is alone with it. */
+  async #narrower(batch: Batch, error: unknown): Promise<void> {
+    const roots = batch.taken.filter((item) => !isHop(item))
+    this.#narrow = Math.max(1, Math.floor(roots.length / 2))
+    const [only] = roots
+    if (roots.length > 1 || only === undefined) return
+    const { mailbox } = this.#ports
+    for (const item of mailbox.takeAll(only.box)) if (item !== only) mailbox.post(item)
+    await this.#ports.unwritable(only, error)
+    this.#narrow = undefined
+  }
+}
+
+/** Has an id from outside, by which it may have been here before. */
+const isFirst = (delivery: Item['delivery']): delivery is NonNullable<Item['delivery']> & { readonly dedup: object } =>
+  delivery?.dedup !== undefined && delivery.deadLetter === undefined && delivery.again !== true
+
+/** It was made inside this batch, and goes with it. */
+const isHop = (item: Item): boolean => item.hops > 0 && item.inbox === undefined
+
+const withRow = (item: Item, inbox: number | undefined): Item => {
+  if (inbox === undefined) throw new PawlError('STORE_BROKEN', 'the store did not say where it put a row of the inbox')
+  return { ...item, inbox }
+}
+
+/** Stands for a machine that no service here has: whatever comes for it waits for a build that knows it. */
+const unknownMachine = (name: string): MachineDefinition => ({ ...EMPTY, name })
+const EMPTY: MachineDefinition = {
+  kind: 'contract',
+  name: '',
+  version: 0,
+  schema: { '~standard': { version: 1, vendor: 'pawl', validate: (value) => ({ value }) } },
+  receives: new Map(),
+  emits: new Map(),
+  children: new Map(),
+  start: new Map(),
+  correlate: new Map(),
+  initial: '',
+  begin: undefined,
+  groups: [],
+  states: new Map(),
+  finals: new Set(),
+  priority: 0,
+  fairBy: undefined,
+  migrate: new Map(),
+  cancelBy: new Set(),
+  dataOf: (input) => input,
+  output: (_, data) => data,
+  graphHash: '',
+  graph: { name: '', version: 0, initial: '', states: [], edges: [], receives: [], emits: [] },
+}

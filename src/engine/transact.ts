@@ -1,0 +1,58 @@
+// The caller's rows and messages in one commit, on an embedded store: the messages lie in the inbox, and their owner, this
+// very worker, is told as soon as the commit is done.
+import { messageCount, Tally } from '../core/counts.ts'
+import { definitionOf } from '../machine/definition.ts'
+import type { Sender as SenderOptions, Transaction } from '../machine/types-app.ts'
+import type { StoreTransaction } from '../store/store.ts'
+import { checkedId, type Client } from './client.ts'
+import type { Item } from './mailbox.ts'
+import { eventLetter, messageInput } from './send.ts'
+
+/** Runs synchronous work in a transaction. What it throws undoes all of it. */
+export async function transact<T>(client: Client, work: (tx: Transaction) => T): Promise<T> {
+  const { engine } = client
+  const { inbox } = engine.check()
+  const result = await engine.store.transaction((store) => work(transactionOf(client, store)))
+  void inbox.hint()
+  return result
+}
+
+function transactionOf(client: Client, store: StoreTransaction): Transaction {
+  const append = (item: Omit<Item, 'box' | 'partition'>): void => {
+    const tally = new Tally()
+    tally.add(messageCount('accepted'))
+    tally.add(messageCount('pending'))
+    const { router } = client.engine.parts
+    store.append([router.row(router.item(item.target, item.input, item))], tally.sums)
+  }
+  const more = (
+    id: string | undefined,
+    type: string,
+    data: unknown,
+  ): Pick<Item, 'since' | 'counted' | 'hops' | 'delivery'> => {
+    const delivery = client.delivery(id, type, data)
+    return { since: 0, counted: true, hops: 0, ...(delivery !== undefined && { delivery }) }
+  }
+  const idOf = (o: SenderOptions | undefined): string =>
+    o?.id === undefined ? client.newId() : checkedId(o.id, 'the id of a message')
+  return {
+    sql: (text, values) => store.sql(text, values),
+    emit(message, o) {
+      const id = idOf(o)
+      const letter = eventLetter(client, message, id, o?.by)
+      append({ target: { machine: '', id: letter.key }, input: letter, ...more(o?.id, letter.type, letter.data) })
+      return id
+    },
+    send(to, instance, message, o) {
+      const id = idOf(o)
+      const definition = client.machine(definitionOf(to).name)
+      const input = messageInput(client, definition, message, id, o)
+      append({
+        target: { machine: definition.name, id: checkedId(instance, `the id of a ${definition.name}`) },
+        input,
+        ...more(o?.id, input.type, input.data),
+      })
+      return id
+    },
+  }
+}
