@@ -152,5 +152,5 @@ export function causeOf(input: Input, kind: JournalCause['kind'], name: string):
   return { kind, name, id, at, ...(by !== undefined && { by }), ...(source !== undefined && { source }), correlation }
 }
 
-/** What timers of a group are stored under: a state and a group may both have '1 day', and no name has U+0000 in it. */
-export const groupTimer = (group: string, name: string): string => `${group}\0${name}`
+/** What timers of a group are stored under: a state and a group may both have '1 day'. Neither groups nor timers have a `/` in their names. */
+export const groupTimer = (group: string, name: string): string => `${group}/${name}`

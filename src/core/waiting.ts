@@ -115,7 +115,7 @@ function edgeOf(draft: Draft, name: string): EdgeDefinition | undefined {
 /** True: it has fired, or is no more. False: an open call holds it back. */
 function fire(draft: Draft, stored: string, { due, entry }: TimerRecord): boolean {
   const { next } = draft
-  const name = stored.slice(stored.indexOf('\0') + 1)
+  const name = stored.slice(stored.indexOf('/') + 1)
   const id = `${next.incarnation}-${entry}-${name}`
   const cause: JournalCause = { kind: 'timer', name, id, at: due, correlation: next.correlation }
   const edge = edgeOf(draft, stored)
