@@ -7,6 +7,7 @@ import type { Instance } from '../../core/model.ts'
 import type { Change, Counts, EventRow, InboxRow, JournalRow, ReceiptRow, WaitingRow } from '../store.ts'
 import { PawlError } from '../../base/errors.ts'
 import { rowsMissing } from './failure.ts'
+import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import {
   effectsText,
@@ -61,11 +62,13 @@ const missingOwner = (k: number): never => {
 /** Writes the rows of changes. */
 export class Writer {
   readonly #names: Names
+  readonly #ids: Ids
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
   #lastInbox: number
 
-  constructor(db: DatabaseSync, names: Names) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids) {
     this.#names = names
+    this.#ids = ids
     const run: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) run[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#run = run as Record<keyof typeof STATEMENTS, StatementSync>
@@ -128,9 +131,11 @@ export class Writer {
   }
 
   #insert(i: Instance): void {
+    const machine = this.#names.number(i.machine)
+    this.#ids.add(machine, i.id, i.k)
     this.#run.insert.run(
       i.k,
-      this.#names.number(i.machine),
+      machine,
       i.id,
       i.partition,
       i.incarnation,

@@ -15,6 +15,7 @@ import type {
   Tombstone,
   WaitingRow,
 } from '../store.ts'
+import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import {
   childOf,
@@ -37,7 +38,7 @@ const LIVE_MACHINES = `with recursive m(n) as (select min(machine) from pawl_ins
 const OWN = 'partition in (select value from json_each(?))'
 
 const STATEMENTS = {
-  instance: 'select * from pawl_instances where id = ? and machine = ?',
+  instance: 'select * from pawl_instances where k = ?',
   waiting: 'select * from pawl_waiting where k = ? order by n',
   children: 'select * from pawl_children where k = ? order by machine, id',
   orphans: 'select * from pawl_waiting where k is null and id = ? and machine = ? order by n',
@@ -79,10 +80,12 @@ const STATEMENTS = {
 /** Reads rows back as the port's values. */
 export class Reader {
   readonly #names: Names
+  readonly #ids: Ids
   readonly #get: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
 
-  constructor(db: DatabaseSync, names: Names) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids) {
     this.#names = names
+    this.#ids = ids
     const get: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) get[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#get = get as Record<keyof typeof STATEMENTS, StatementSync>
@@ -90,7 +93,8 @@ export class Reader {
 
   /** See `Store.load`. */
   load(target: Target): Found {
-    const row = this.#get.instance.get(target.id, this.#names.find(target.machine))
+    const k = this.#ids.find(this.#names.find(target.machine), target.id)
+    const row = k === undefined ? undefined : this.#get.instance.get(k)
     if (row === undefined)
       return { target, loaded: null, orphans: this.#get.orphans.all(target.id, target.machine).map(waitingOf) }
     const instance = instanceOf(row, this.#names)

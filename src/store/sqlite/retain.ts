@@ -1,8 +1,9 @@
 // Deleting what is over, in small batches, with the sums that stand for what has no row any more (core/counts.ts).
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { carriedMessages, carriedRemoved, instanceCount, messageCount, Tally } from '../../core/counts.ts'
+import { carriedMessages, carriedRemoved, instanceCount, messageCount, type Tally } from '../../core/counts.ts'
 import type { RetentionCut, Tombstone } from '../store.ts'
 import { dayOf } from './commit.ts'
+import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import { placesOf, statusText, UNIT_OUTCOMES, type Row } from './rows.ts'
 
@@ -14,7 +15,7 @@ const STATEMENTS = {
   kinds: KINDS,
   ended: `select k, machine, id, partition, status, ended_at from pawl_instances indexed by pawl_instances_ended
     where machine = ? and status = ? and status > 1 and ended_at < ? order by ended_at limit ?`,
-  one: 'select k, machine, id, partition, status, ended_at from pawl_instances where id = ? and machine = ? and status > 1',
+  one: 'select k, machine, id, partition, status, ended_at from pawl_instances where k = ? and status > 1',
   effects: 'select outcome, effects from pawl_journal where k = ?',
   event: 'delete from pawl_events where partition = ? and offset = ?',
   journal: 'delete from pawl_journal where k = ?',
@@ -40,10 +41,12 @@ const STAMPS_A_MS = 1024
 /** Deletes rows inside the transaction of the caller, and tells it which sums change. */
 export class Retainer {
   readonly #names: Names
+  readonly #ids: Ids
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
 
-  constructor(db: DatabaseSync, names: Names) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids) {
     this.#names = names
+    this.#ids = ids
     const run: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) run[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#run = run as Record<keyof typeof STATEMENTS, StatementSync>
@@ -89,7 +92,8 @@ export class Retainer {
 
   /** Erases an ended instance; false: there is none of that name. */
   remove({ target, at, why, by }: Tombstone, tally: Tally): boolean {
-    const row = this.#run.one.get(target.id, this.#names.find(target.machine))
+    const k = this.#ids.find(this.#names.find(target.machine), target.id)
+    const row = k === undefined ? undefined : this.#run.one.get(k)
     if (row === undefined) return false
     this.#instance(row, tally)
     this.#run.stone.run(target.machine, target.id, at, why, by ?? null)
@@ -100,6 +104,7 @@ export class Retainer {
   #instance(row: Row, tally: Tally): number {
     const k = row['k'] as number
     const partition = row['partition'] as number
+    this.#ids.remove(row['machine'] as number, row['id'] as string, k)
     const machine = this.#names.text(row['machine'] as number)
     let rows = 0
     for (const entry of this.#run.effects.all(k)) {

@@ -3,8 +3,8 @@
 // Names begin with `pawl_`, since a user's own tables may live in the same file. What the layout is built on, measured by
 // bench/raw.ts with UUID ids and a million finished instances:
 //
-// – `k`, a surrogate in the order of creation, is what everything hangs on. What users choose (ids, random) is touched by one
-//   index, once in an instance's life.
+// – `k`, a surrogate in the order of creation, is what everything hangs on. What users choose (ids, random) goes into one
+//   table, once in an instance's life, many at once (ids.ts).
 // – No index holds a column that changes with every transition. Those of the live, the stalled, the due and the ended are partial:
 //   written at the start, at the end and by real waits only.
 // – Names from definitions (machines, states, types) are numbers into `pawl_names`. What can be derived is not stored: null stands
@@ -26,7 +26,7 @@ const INSTANCES = `
     stamp integer not null, parent text, start_hash text not null, stalled text, correlation text, priority integer not null,
     fair_key text, started_at integer not null, ended_at integer
   ) strict;
-  create unique index pawl_instances_id on pawl_instances (id, machine);
+  create table pawl_ids (hash integer not null, k integer not null, primary key (hash, k)) strict, without rowid;
   create index pawl_instances_live on pawl_instances (machine) where status = 0;
   create index pawl_instances_stalled on pawl_instances (machine) where status = 1;
   create index pawl_instances_ended on pawl_instances (machine, status, ended_at) where status > 1;

@@ -26,18 +26,13 @@ import type {
   Tombstone,
 } from '../store.ts'
 import { backupInto } from './backup.ts'
-import { Writer } from './commit.ts'
 import { failureKind, isDiskFailure, storeError } from './failure.ts'
-import { checkVersion, openFile, type OpenFile } from './file.ts'
-import { Lister } from './list.ts'
+import { checkVersion, openFile } from './file.ts'
 import { identify, migrate } from './migrate.ts'
-import { Names } from './names.ts'
-import { Numbers } from './numbers.ts'
-import { Reader } from './read.ts'
-import { Retainer } from './retain.ts'
+import { openTables, type Opened } from './opened.ts'
 import { Session } from './session.ts'
 import { migrations as released, type Migration } from './schema.ts'
-import { runWork, UserStatements, UserTransaction } from './transaction.ts'
+import { runWork, UserTransaction } from './transaction.ts'
 
 /** Settings of a SQLite store. */
 export interface SqliteOptions {
@@ -47,24 +42,12 @@ export interface SqliteOptions {
   readonly random?: Random
   /** For tests of Pawl itself: another list of schema changes. */
   readonly migrations?: readonly Migration[]
+  /** How many names of instances are gathered before they are written in bulk (ids.ts). For tests of Pawl itself. */
+  readonly idsInMemory?: number
 }
 
 const MARK_MS = 2_000
 const ID_BYTES = 16
-
-/** What an open store works with. */
-interface Opened {
-  readonly file: OpenFile
-  readonly db: DatabaseSync
-  readonly names: Names
-  readonly writer: Writer
-  readonly reader: Reader
-  readonly lister: Lister
-  readonly retainer: Retainer
-  readonly statements: UserStatements
-  readonly numbers: Numbers
-  readonly partitions: number
-}
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -74,6 +57,7 @@ class SqliteStore implements Store {
   readonly #clock: Clock
   readonly #random: Random
   readonly #migrations: readonly Migration[]
+  readonly #idsInMemory: number | undefined
   #opened: Opened | undefined
   #closed = false
   #session: Session | undefined
@@ -91,6 +75,7 @@ class SqliteStore implements Store {
     this.#clock = options.clock ?? systemClock
     this.#random = options.random ?? systemRandom
     this.#migrations = options.migrations ?? released
+    this.#idsInMemory = options.idsInMemory
   }
 
   async open(o: {
@@ -106,20 +91,7 @@ class SqliteStore implements Store {
         hex(this.#random.bytes(ID_BYTES)),
       )
       this.#mark = this.#markStored = clock
-      const names = new Names(file.db)
-      const writer = new Writer(file.db, names)
-      this.#opened = {
-        file,
-        db: file.db,
-        names,
-        writer,
-        partitions,
-        reader: new Reader(file.db, names),
-        lister: new Lister(file.db, names),
-        retainer: new Retainer(file.db, names),
-        statements: new UserStatements(file.db),
-        numbers: new Numbers(file.db),
-      }
+      this.#opened = openTables(file, storeId, partitions, this.#idsInMemory)
       return { partitions, storeId, created }
     } catch (error) {
       file.close()
@@ -211,7 +183,7 @@ class SqliteStore implements Store {
 
   /** Runs `work` in one transaction; whatever it throws comes after a rollback (S1). */
   #write<T>(opened: Opened, work: () => T): T {
-    const { db, names } = opened
+    const { db, names, ids } = opened
     if (this.#broken !== undefined) throw this.#broken
     try {
       db.exec('begin immediate')
@@ -219,9 +191,11 @@ class SqliteStore implements Store {
       this.#storeMark(db)
       db.exec('commit')
       names.settled()
+      ids.settled()
       return result
     } catch (error) {
       names.forget()
+      ids.forget()
       // The mark may have been in what is rolled back.
       this.#markStored = 0
       if (isDiskFailure(error)) this.#broken = error

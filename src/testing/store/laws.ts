@@ -23,23 +23,43 @@ export const DAY_MS = 86_400_000
 const ended = (k: number, endedAt: number, status: 'done' | 'failed' | 'cancelled' = 'done'): Instance =>
   instanceOf(k, { status, state: status, endedAt, seq: 3 })
 
-/** Three ended and two living instances, with messages of every fate, as the engine would count them. */
+const journal: readonly JournalRow[] = [
+  ...[1, 2, 3].flatMap((k) => [
+    {
+      ...rowOf(k, 1, {
+        emitted: [{ message: { kind: 'event', type: 'order.placed' } as never, data: {}, key: 'x' }],
+      }),
+      events: [[k % PARTITIONS, k] as const],
+    },
+    rowOf(k, 2, { outcome: 'ignored' }),
+    rowOf(k, 3, { outcome: 'refused' }),
+  ]),
+  rowOf(4, 1),
+  rowOf(4, 2, { unit: false, outcome: 'late' }),
+  rowOf(5, 1, { unit: false }),
+]
+
+/** As the engine would count them. */
+const counted = countsOf(
+  [instanceCount('order', 'started'), 5],
+  instanceCount('order', 'done'),
+  instanceCount('order', 'failed'),
+  instanceCount('order', 'cancelled'),
+  instanceCount('order', 'waiting'),
+  instanceCount('order', 'stalled'),
+  [messageCount('accepted'), 4 + 3 + 3 + 2 + 1 + 2 + 1],
+  [messageCount('applied'), 4],
+  [messageCount('ignored'), 3],
+  [messageCount('refused'), 3],
+  [messageCount('waiting'), 2],
+  [messageCount('pending'), 1],
+  [messageCount('dead'), 2],
+  messageCount('unclaimed'),
+  carriedMessages('unclaimed'),
+)
+
+/** Three ended and two living instances, with messages of every fate. */
 export async function settle(given: StoreCase): Promise<void> {
-  const journal: readonly JournalRow[] = [
-    ...[1, 2, 3].flatMap((k) => [
-      {
-        ...rowOf(k, 1, {
-          emitted: [{ message: { kind: 'event', type: 'order.placed' } as never, data: {}, key: 'x' }],
-        }),
-        events: [[k % PARTITIONS, k] as const],
-      },
-      rowOf(k, 2, { outcome: 'ignored' }),
-      rowOf(k, 3, { outcome: 'refused' }),
-    ]),
-    rowOf(4, 1),
-    rowOf(4, 2, { unit: false, outcome: 'late' }),
-    rowOf(5, 1, { unit: false }),
-  ]
   await given.write({
     created: new Set([1, 2, 3, 4, 5]),
     instances: [
@@ -76,23 +96,7 @@ export async function settle(given: StoreCase): Promise<void> {
       deadOf('d-3', { at: 1_500, input: { kind: 'start', data: {}, id: 's', at: 1, correlation: 'c', stamp: 0 } }),
     ],
     receipts: [receiptOf('r-1', { at: 1_000 }), receiptOf('r-2', { at: 10 * DAY_MS })],
-    counts: countsOf(
-      [instanceCount('order', 'started'), 5],
-      instanceCount('order', 'done'),
-      instanceCount('order', 'failed'),
-      instanceCount('order', 'cancelled'),
-      instanceCount('order', 'waiting'),
-      instanceCount('order', 'stalled'),
-      [messageCount('accepted'), 4 + 3 + 3 + 2 + 1 + 2 + 1],
-      [messageCount('applied'), 4],
-      [messageCount('ignored'), 3],
-      [messageCount('refused'), 3],
-      [messageCount('waiting'), 2],
-      [messageCount('pending'), 1],
-      [messageCount('dead'), 2],
-      messageCount('unclaimed'),
-      carriedMessages('unclaimed'),
-    ),
+    counts: counted,
   })
 }
 

@@ -14,39 +14,41 @@ import {
   type StoreTest,
 } from './fixture.ts'
 
+const event = { kind: 'event', type: 'order.placed' } as never
+const command = { kind: 'command', type: 'invoice.send' } as never
+/** With something in every field. */
+const entry = entryOf(2, {
+  cause: {
+    kind: 'operator',
+    name: 'move',
+    id: `${incarnationOf(1)}-1-x`,
+    at: 1_999,
+    by: 'ann',
+    source: 'http',
+    correlation: 'other',
+  },
+  from: 'placed',
+  to: 'reserving',
+  outcome: 'refused',
+  change: hostileData,
+  removed: ['old', '__proto__'],
+  emitted: [
+    { message: event, data: { total: 1 }, key: 'o-1' },
+    { message: command, data: hostileData, key: 'i-1' },
+    { message: event, data: { total: 2 }, key: 'o-1' },
+  ],
+  spawned: [{ kind: 'nodes', machine: 'node', id: 'n-1', data: {}, restart: false }],
+  opened: ['reserve', 'charge/0'],
+  dropped: ['ship'],
+  by: 'ann',
+  why: 'by hand',
+})
+
 const journalCases: readonly StoreTest[] = [
   {
     title: 'a journal is read in pages, in order, each row as it was written',
     async run(given) {
       const { store } = given
-      const event = { kind: 'event', type: 'order.placed' } as never
-      const command = { kind: 'command', type: 'invoice.send' } as never
-      const entry = entryOf(2, {
-        cause: {
-          kind: 'operator',
-          name: 'move',
-          id: `${incarnationOf(1)}-1-x`,
-          at: 1_999,
-          by: 'ann',
-          source: 'http',
-          correlation: 'other',
-        },
-        from: 'placed',
-        to: 'reserving',
-        outcome: 'refused',
-        change: hostileData,
-        removed: ['old', '__proto__'],
-        emitted: [
-          { message: event, data: { total: 1 }, key: 'o-1' },
-          { message: command, data: hostileData, key: 'i-1' },
-          { message: event, data: { total: 2 }, key: 'o-1' },
-        ],
-        spawned: [{ kind: 'nodes', machine: 'node', id: 'n-1', data: {}, restart: false }],
-        opened: ['reserve', 'charge/0'],
-        dropped: ['ship'],
-        by: 'ann',
-        why: 'by hand',
-      })
       const places = [
         [1, 1],
         [2, 1],

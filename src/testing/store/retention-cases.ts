@@ -70,6 +70,15 @@ export const retentionCases: readonly StoreTest[] = [
         dead: 1,
         discarded: 1,
       })
+    },
+  },
+  {
+    title: 'what is left after retention is whole, what is gone is gone with all that hung on it, and its name is free',
+    async run(given) {
+      const { store, session } = given
+      await settle(given)
+      const cut = { endedBefore: 3_000, receiptsBefore: 5 * DAY_MS, deadBefore: 2_000, limit: 99 }
+      while ((await store.retain(session, cut)) > 0);
       same(
         (await store.load(['o-1', 'o-2', 'o-3', 'o-4', 'o-5'].map((id) => ({ machine: 'order', id })))).map(
           ({ loaded }) => loaded?.instance.k ?? null,

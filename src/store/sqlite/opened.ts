@@ -1,0 +1,51 @@
+// The parts of an open store, put together.
+import type { DatabaseSync } from 'node:sqlite'
+import { Writer } from './commit.ts'
+import type { OpenFile } from './file.ts'
+import { Ids } from './ids.ts'
+import { Lister } from './list.ts'
+import { Names } from './names.ts'
+import { Numbers } from './numbers.ts'
+import { Reader } from './read.ts'
+import { Retainer } from './retain.ts'
+import { UserStatements } from './transaction.ts'
+
+/** What an open store works with. */
+export interface Opened {
+  readonly file: OpenFile
+  readonly db: DatabaseSync
+  readonly names: Names
+  readonly ids: Ids
+  readonly writer: Writer
+  readonly reader: Reader
+  readonly lister: Lister
+  readonly retainer: Retainer
+  readonly statements: UserStatements
+  readonly numbers: Numbers
+  readonly partitions: number
+}
+
+/** Prepares everything for a file whose tables are up to date. */
+export function openTables(
+  file: OpenFile,
+  storeId: string,
+  partitions: number,
+  idsInMemory: number | undefined,
+): Opened {
+  const { db } = file
+  const names = new Names(db)
+  const ids = new Ids(db, storeId, idsInMemory)
+  return {
+    file,
+    db,
+    names,
+    ids,
+    partitions,
+    writer: new Writer(db, names, ids),
+    reader: new Reader(db, names, ids),
+    lister: new Lister(db, names),
+    retainer: new Retainer(db, names, ids),
+    statements: new UserStatements(db),
+    numbers: new Numbers(db),
+  }
+}
