@@ -8,26 +8,15 @@
 // A2  Every attempt has the key of its call.
 // A3  A call of an instance whose older attempt lingers starts only when that has settled, or after the grace.
 import type { Clock } from '../base/clock.ts'
-import { errorText, PawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import type { CallRecord, Instance, ResultInput } from '../core/model.ts'
 import { activityOfCall } from '../core/result.ts'
-import type { ActivityBody, ActivityDefinition, AttemptContext, MachineDefinition } from '../machine/definition.ts'
+import type { ActivityBody, ActivityDefinition, MachineDefinition } from '../machine/definition.ts'
+import { Attempt, runBody } from './attempt.ts'
+import type { AttemptOf } from './attempt-of.ts'
 import type { Limits } from './limits.ts'
 import type { Alarm, Wheel } from './wheel.ts'
-
-/** What an attempt belongs to. */
-export interface AttemptOf {
-  readonly box: string
-  readonly machine: string
-  readonly id: string
-  readonly seq: number
-  readonly call: string
-  readonly key: string
-  readonly activity: string
-  readonly attempt: number
-}
 
 /** What attempts need, and whom they tell. */
 export interface AttemptPorts {
@@ -46,60 +35,8 @@ export interface AttemptPorts {
   readonly onEnded: (of: AttemptOf, ms: number, outcome: ResultInput['outcome']) => void
 }
 
-/** A declared failure on its way out of the body. */
-class DeclaredFailure extends Error {
-  readonly code: string
-  readonly details: unknown
-  constructor(code: string, message: string, details: unknown) {
-    super(message)
-    this.name = 'DeclaredFailure'
-    this.code = code
-    this.details = details
-  }
-}
-
 const PROGRESS_MS = 5_000
 const LEASE_LOOK_MS = 100
-
-/** One attempt, as its body sees it. The AbortController is made only when somebody asks: most bodies never do. */
-class Attempt implements AttemptContext {
-  readonly idempotencyKey: string
-  readonly attempt: number
-  readonly lastProgress?: unknown
-  readonly startedAt: number
-  #controller: AbortController | undefined
-  #aborted: string | undefined
-  /** Told already: what it answers later counts only where it is a success. */
-  over = false
-  timeout: Alarm | undefined
-  silence: Alarm | undefined
-  progressAt = -Infinity
-  heartbeat: (this: void, progress?: unknown) => void = () => undefined
-
-  constructor(of: AttemptOf, lastProgress: unknown, startedAt: number) {
-    this.idempotencyKey = of.key
-    this.attempt = of.attempt
-    this.startedAt = startedAt
-    if (lastProgress !== undefined) this.lastProgress = lastProgress
-  }
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#aborted !== undefined && !this.#controller.signal.aborted)
-      this.#controller.abort(new PawlError('ABORTED', this.#aborted))
-    return this.#controller.signal
-  }
-
-  abort(why: string): void {
-    this.#aborted ??= why
-    if (this.#controller !== undefined && !this.#controller.signal.aborted)
-      this.#controller.abort(new PawlError('ABORTED', why))
-  }
-
-  fail(this: void, code: string, message?: string, details?: unknown): never {
-    throw new DeclaredFailure(code, message ?? code, details)
-  }
-}
 
 interface Running {
   readonly of: AttemptOf
@@ -258,38 +195,13 @@ export class Attempts {
     view.timeout = wheel.set(activity.timeoutMs, () => this.#lost(running, `no answer within ${activity.timeoutMs} ms`))
     view.heartbeat = (progress) => this.#heartbeat(running, progress)
     onStarted(of)
-    const settled = this.#run(body(activity), call.input, view).then((outcome) => {
+    const settled = runBody(body(activity), call.input, view).then((outcome) => {
       this.#ports.limits.leave(activity)
       this.#answered(running, outcome)
     })
     const running: Running = { of, view, activity, settled }
     this.#running.set(of.key, running)
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
-  }
-
-  /** Runs the body; whatever it does becomes an outcome. */
-  async #run(body: ActivityBody | undefined, input: unknown, view: Attempt): Promise<ResultInput['outcome']> {
-    if (body === undefined)
-      return { kind: 'unknown', message: 'this worker has no body for it: give a service its `implement`' }
-    try {
-      return { kind: 'done', output: freezeJson(await body(input, view), 'the output') }
-    } catch (error) {
-      if (error instanceof DeclaredFailure) return this.#declared(error)
-      return { kind: 'unknown', message: errorText(error) }
-    }
-  }
-
-  #declared({ code, message, details }: DeclaredFailure): ResultInput['outcome'] {
-    try {
-      return {
-        kind: 'failure',
-        code,
-        message: message.toWellFormed(),
-        ...(details !== undefined && { details: freezeJson(details, 'the details of the failure') }),
-      }
-    } catch (error) {
-      return { kind: 'failure', code, message: `${message} (its details are left out: ${errorText(error)})` }
-    }
   }
 
   /** The body has settled. An attempt that was told as lost already counts only where it succeeded. */

@@ -2,7 +2,8 @@
 import { incarnation, uuidv7 } from '../base/id.ts'
 import type { Input, ResultInput } from '../core/model.ts'
 import type { Target } from '../store/store.ts'
-import { Attempts, type AttemptOf } from './attempts.ts'
+import type { AttemptOf } from './attempt-of.ts'
+import { Attempts } from './attempts.ts'
 import { Booker } from './book.ts'
 import { Cache } from './cache.ts'
 import { Committer } from './commit.ts'
@@ -12,8 +13,10 @@ import { giveAway } from './handover.ts'
 import type { EngineOptions, Host } from './host.ts'
 import { Inbox } from './inbox.ts'
 import { Lane } from './lane.ts'
+import { Ledger } from './ledger.ts'
 import { Limits } from './limits.ts'
 import { Numbers } from './numbers.ts'
+import { Publisher } from './publish.ts'
 import { recover } from './recovery.ts'
 import { release } from './release.ts'
 import { Retention } from './retention.ts'
@@ -143,13 +146,9 @@ export class Parts {
     const { cache, router, committer, inbox, attempts, due } = this
     const [ks, places] = [new Numbers(store, 'k', 1_000), new Numbers(store, 'waiting', 1_000)]
     const ids = { now: () => time.now() }
-    const booker = new Booker({
-      registry,
-      ownership,
-      router,
-      newId: () => uuidv7(ids, random),
-      placeOfWaiting: () => places.next(),
-    })
+    const ledger = new Ledger(() => uuidv7(ids, random))
+    const publisher = new Publisher({ registry, ownership, router, ledger })
+    const booker = new Booker({ router, ledger, publisher, placeOfWaiting: () => places.next() })
     return new Step(
       {
         store,
@@ -160,6 +159,7 @@ export class Parts {
         ownership,
         router,
         booker,
+        publisher,
         committer,
         ks,
         places,

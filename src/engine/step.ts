@@ -16,11 +16,13 @@ import { dispatch } from '../core/transition.ts'
 import type { MachineDefinition } from '../machine/definition.ts'
 import type { Found, ReceiptRow, Store } from '../store/store.ts'
 import { Batch, type Touched } from './batch.ts'
-import { receiptKey, receiptTarget, type Booker } from './book.ts'
+import type { Booker } from './book.ts'
 import { entryOf, type Cache, type Entry } from './cache.ts'
 import type { Committer } from './commit.ts'
+import { receiptKey, receiptTarget } from './ledger.ts'
 import type { EventLetter, Item, Mailbox } from './mailbox.ts'
 import type { Numbers } from './numbers.ts'
+import type { Publisher } from './publish.ts'
 import type { Ownership } from './ownership.ts'
 import type { Registry } from './registry.ts'
 import { boxOf, type Router } from './route.ts'
@@ -45,6 +47,7 @@ export interface StepPorts {
   readonly ownership: Ownership
   readonly router: Router
   readonly booker: Booker
+  readonly publisher: Publisher
   readonly committer: Committer
   readonly ks: Numbers
   readonly places: Numbers
@@ -183,10 +186,10 @@ export class Step {
   #process(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>): void {
     batch.taken.push(item)
     if (this.#duplicate(batch, item, found)) return
-    const { booker } = this.#ports
+    const { booker, publisher } = this.#ports
     const { input } = item
     if (input.kind === 'event') {
-      booker.event(batch, item, input as EventLetter)
+      publisher.letter(batch, item, input as EventLetter)
       return
     }
     const touched = batch.touched.get(item.box) ?? this.#stranger(batch, item)

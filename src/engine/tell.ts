@@ -1,7 +1,7 @@
 // Lifecycle events of attempts.
 import type { ResultInput } from '../core/model.ts'
 import type { Lifecycle, OfAttempt } from '../observe/lifecycle.ts'
-import type { AttemptOf } from './attempts.ts'
+import type { AttemptOf } from './attempt-of.ts'
 
 const told = ({ machine, id, seq, activity, call, key, attempt }: AttemptOf): OfAttempt => ({
   machine,

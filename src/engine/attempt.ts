@@ -1,0 +1,88 @@
+// One attempt as its body sees it, and what its body did as an outcome.
+import { errorText, PawlError } from '../base/errors.ts'
+import { freezeJson } from '../base/json.ts'
+import type { ResultInput } from '../core/model.ts'
+import type { ActivityBody, AttemptContext } from '../machine/definition.ts'
+import type { AttemptOf } from './attempt-of.ts'
+import type { Alarm } from './wheel.ts'
+
+/** A declared failure on its way out of the body. */
+class DeclaredFailure extends Error {
+  readonly code: string
+  readonly details: unknown
+  constructor(code: string, message: string, details: unknown) {
+    super(message)
+    this.name = 'DeclaredFailure'
+    this.code = code
+    this.details = details
+  }
+}
+
+/** One attempt, as its body sees it. The AbortController is made only when somebody asks: most bodies never do. */
+export class Attempt implements AttemptContext {
+  readonly idempotencyKey: string
+  readonly attempt: number
+  readonly lastProgress?: unknown
+  readonly startedAt: number
+  #controller: AbortController | undefined
+  #aborted: string | undefined
+  /** Told already: what it answers later counts only where it is a success. */
+  over = false
+  timeout: Alarm | undefined
+  silence: Alarm | undefined
+  progressAt = -Infinity
+  heartbeat: (this: void, progress?: unknown) => void = () => undefined
+
+  constructor(of: AttemptOf, lastProgress: unknown, startedAt: number) {
+    this.idempotencyKey = of.key
+    this.attempt = of.attempt
+    this.startedAt = startedAt
+    if (lastProgress !== undefined) this.lastProgress = lastProgress
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#aborted !== undefined && !this.#controller.signal.aborted)
+      this.#controller.abort(new PawlError('ABORTED', this.#aborted))
+    return this.#controller.signal
+  }
+
+  abort(why: string): void {
+    this.#aborted ??= why
+    if (this.#controller !== undefined && !this.#controller.signal.aborted)
+      this.#controller.abort(new PawlError('ABORTED', why))
+  }
+
+  fail(this: void, code: string, message?: string, details?: unknown): never {
+    throw new DeclaredFailure(code, message ?? code, details)
+  }
+}
+
+/** Runs the body; whatever it does becomes an outcome. */
+export async function runBody(
+  body: ActivityBody | undefined,
+  input: unknown,
+  view: Attempt,
+): Promise<ResultInput['outcome']> {
+  if (body === undefined)
+    return { kind: 'unknown', message: 'this worker has no body for it: give a service its `implement`' }
+  try {
+    return { kind: 'done', output: freezeJson(await body(input, view), 'the output') }
+  } catch (error) {
+    if (error instanceof DeclaredFailure) return declared(error)
+    return { kind: 'unknown', message: errorText(error) }
+  }
+}
+
+function declared({ code, message, details }: DeclaredFailure): ResultInput['outcome'] {
+  try {
+    return {
+      kind: 'failure',
+      code,
+      message: message.toWellFormed(),
+      ...(details !== undefined && { details: freezeJson(details, 'the details of the failure') }),
+    }
+  } catch (error) {
+    return { kind: 'failure', code, message: `${message} (its details are left out: ${errorText(error)})` }
+  }
+}
