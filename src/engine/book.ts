@@ -136,8 +136,14 @@ export class Booker {
     const until = why === 'build' ? batch.now + BUILD_AGAIN_MS : untilKept
     const kept = stored(input)
     const waiting: Waiting = {
-      ...{ n: this.#ports.placeOfWaiting(), why, until, leftMs: runs ? null : keepMs },
-      ...{ size: JSON.stringify(kept).length, input: kept },
+      n: this.#ports.placeOfWaiting(),
+      why,
+      until,
+      leftMs: runs ? null : keepMs,
+      ...{
+        size: JSON.stringify(kept).length,
+        input: kept,
+      },
     }
     const { instance, target, partition } = touched
     const delivery = item.delivery === undefined ? {} : { delivery: withoutDead(item.delivery) }
@@ -164,14 +170,16 @@ export class Booker {
         : { code: 'CHILD_REFUSED', message: message ?? `no worker knows the machine ${machine}` }
     const child: ChildRecord = { machine, id, incarnation: '', seq: 0, state: '', status: 'failed', data: {} }
     const notice: NoticeInput = {
+      kind: 'notice',
+      id: `${input.id}-problem`,
+      at: batch.now,
+      correlation: input.correlation,
+      stamp: input.stamp,
       ...{
-        kind: 'notice',
-        id: `${input.id}-problem`,
-        at: batch.now,
-        correlation: input.correlation,
-        stamp: input.stamp,
+        child,
+        parent: input.parent.incarnation,
+        problem,
       },
-      ...{ child, parent: input.parent.incarnation, problem },
     }
     this.#ports.router.send(batch, item, input.parent, notice)
   }

@@ -52,7 +52,13 @@ export class Ledger {
 
   dead(batch: Batch, { target, partition, input, code, message, delivery }: Dead): void {
     batch.deadLetter({
-      ...{ id: this.#newId(), machine: target.machine, instance: target.id, partition, at: batch.now, code, message },
+      id: this.#newId(),
+      machine: target.machine,
+      instance: target.id,
+      partition,
+      at: batch.now,
+      code,
+      message,
       input: stored(input),
       ...(delivery !== undefined && { delivery: withoutDead(delivery) }),
     })

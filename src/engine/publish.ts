@@ -112,9 +112,21 @@ export class Publisher {
   #command({ batch, touched, item, entry, instance }: Site, { message, data, key }: Emitted, index: number): void {
     const { type, version, keepMs } = message
     const input: MessageInput = {
-      ...{ kind: 'message', command: true, type, version, data, keepMs, checked: message },
-      ...{ id: `${instance.incarnation}-${entry.seq}-${index}`, at: batch.now },
-      ...{ correlation: entry.cause.correlation, stamp: Math.max(touched.stamp, instance.stamp) },
+      kind: 'message',
+      command: true,
+      type,
+      version,
+      data,
+      keepMs,
+      checked: message,
+      ...{
+        id: `${instance.incarnation}-${entry.seq}-${index}`,
+        at: batch.now,
+      },
+      ...{
+        correlation: entry.cause.correlation,
+        stamp: Math.max(touched.stamp, instance.stamp),
+      },
     }
     this.#ports.ledger.accept(batch)
     this.#ports.router.send(batch, item, { machine: message.to ?? '', id: key }, input)
@@ -126,8 +138,18 @@ export class Publisher {
     const base = { at: batch.now, correlation: entry.cause.correlation, stamp: Math.max(touched.stamp, instance.stamp) }
     for (const child of entry.spawned) {
       const input: Input = {
-        ...{ kind: 'start', id: `${incarnation}-${entry.seq}-${child.id}`, ...base, data: child.data },
-        ...{ parent: { machine, id, incarnation }, ...(child.restart && { restart: true }) },
+        kind: 'start',
+        id: `${incarnation}-${entry.seq}-${child.id}`,
+        ...base,
+        data: child.data,
+        ...{
+          parent: {
+            machine,
+            id,
+            incarnation,
+          },
+          ...(child.restart && { restart: true }),
+        },
       }
       this.#ports.router.send(batch, item, { machine: child.machine, id: child.id }, input)
     }
@@ -158,7 +180,11 @@ export class Publisher {
     const base = { type, version: message?.version ?? letter.version, id, at, correlation, data: read.value, stamp }
     batch.event({ partition, offset, k: null, seq: null, key, ...base })
     const input: MessageInput = {
-      ...{ kind: 'message', command: false, keepMs, ...base, ...(message !== undefined && { checked: message }) },
+      kind: 'message',
+      command: false,
+      keepMs,
+      ...base,
+      ...(message !== undefined && { checked: message }),
       ...(by !== undefined && { by }),
       ...(source !== undefined && { source }),
     }
