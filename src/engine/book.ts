@@ -140,10 +140,8 @@ export class Booker {
       why,
       until,
       leftMs: runs ? null : keepMs,
-      ...{
-        size: JSON.stringify(kept).length,
-        input: kept,
-      },
+      size: JSON.stringify(kept).length,
+      input: kept,
     }
     const { instance, target, partition } = touched
     const delivery = item.delivery === undefined ? {} : { delivery: withoutDead(item.delivery) }
@@ -175,11 +173,9 @@ export class Booker {
       at: batch.now,
       correlation: input.correlation,
       stamp: input.stamp,
-      ...{
-        child,
-        parent: input.parent.incarnation,
-        problem,
-      },
+      child,
+      parent: input.parent.incarnation,
+      problem,
     }
     this.#ports.router.send(batch, item, input.parent, notice)
   }

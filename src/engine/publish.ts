@@ -119,14 +119,10 @@ export class Publisher {
       data,
       keepMs,
       checked: message,
-      ...{
-        id: `${instance.incarnation}-${entry.seq}-${index}`,
-        at: batch.now,
-      },
-      ...{
-        correlation: entry.cause.correlation,
-        stamp: Math.max(touched.stamp, instance.stamp),
-      },
+      id: `${instance.incarnation}-${entry.seq}-${index}`,
+      at: batch.now,
+      correlation: entry.cause.correlation,
+      stamp: Math.max(touched.stamp, instance.stamp),
     }
     this.#ports.ledger.accept(batch)
     this.#ports.router.send(batch, item, { machine: message.to ?? '', id: key }, input)
@@ -142,14 +138,12 @@ export class Publisher {
         id: `${incarnation}-${entry.seq}-${child.id}`,
         ...base,
         data: child.data,
-        ...{
-          parent: {
-            machine,
-            id,
-            incarnation,
-          },
-          ...(child.restart && { restart: true }),
+        parent: {
+          machine,
+          id,
+          incarnation,
         },
+        ...(child.restart && { restart: true }),
       }
       this.#ports.router.send(batch, item, { machine: child.machine, id: child.id }, input)
     }
