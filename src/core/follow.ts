@@ -80,14 +80,9 @@ function heldBefore(
   return same && allHold(new Draft(definition, base, before, context), state, cause)
 }
 
-/** Takes the edge of a child's present state. A child whose end nobody has named would be waited for for ever. */
+/** Takes the edge of a child's present state. */
 function arrive(draft: Draft, of: FollowDefinition, child: GivenChild, cause: JournalCause): void {
   const edge = of.any.get(child.state)
-  if (edge === undefined && isOver(child) && !of.all.has(child.state))
-    throw new HandlerFailure(
-      `the child "${child.id}" (${of.kind}) ended ${child.status} in "${child.state}", which is named neither in \`all\` nor in \`any\``,
-      'CHILD_ENDED',
-    )
   const extra = { child }
   const chosen = edge === undefined ? undefined : choose(edge, givenOf(draft, cause, extra))
   if (chosen === undefined || isNothing(chosen)) return
@@ -95,18 +90,26 @@ function arrive(draft: Draft, of: FollowDefinition, child: GivenChild, cause: Jo
   take(draft, chosen, { cause: { ...cause, kind: 'child', name: `${of.kind}/${child.state}` }, extra })
 }
 
+/** A child whose end nobody has named would be waited for for ever. */
+function refuseUnnamedEnd({ kind, all, any }: FollowDefinition, { id, state, status }: GivenChild): void {
+  if (!isOver({ status }) || all.has(state) || any.has(state)) return
+  throw new HandlerFailure(
+    `the child "${id}" (${kind}) ended ${status} in "${state}", which is named neither in \`all\` nor in \`any\``,
+    'CHILD_ENDED',
+  )
+}
+
 /** Whether every kind that says `all` is there. */
 function allHold(draft: Draft, state: StateDefinition, cause: JournalCause): boolean {
-  const waited = state.until.filter((of) => of.all.size > 0)
-  return (
-    waited.length > 0 &&
-    waited.every((of) =>
-      members(draft, of.kind, givenOf(draft, cause)).every(
-        (child) =>
-          of.all.has(child.state) && (of.if === undefined || ask('until.if', of.if, givenOf(draft, cause, { child }))),
-      ),
-    )
-  )
+  let holds = state.until.some((of) => of.all.size > 0)
+  for (const of of state.until)
+    for (const child of members(draft, of.kind, givenOf(draft, cause))) {
+      refuseUnnamedEnd(of, child)
+      if (!holds || of.all.size === 0) continue
+      holds =
+        of.all.has(child.state) && (of.if === undefined || ask('until.if', of.if, givenOf(draft, cause, { child })))
+    }
+  return holds
 }
 
 /** A child has told where it is. True: it has come to another state than was known; undefined: that is no news. */
@@ -117,7 +120,7 @@ export function noteChild(draft: Draft, told: ChildRecord): boolean | undefined 
   if (known === undefined || !(told.seq > known.seq || told.incarnation > known.incarnation)) return undefined
   const child = freezeJson(told, 'a child')
   draft.children = new Map(draft.children).set(key, child)
-  return known.state !== child.state || known.status !== child.status
+  return known.state !== child.state
 }
 
 /** Takes the edges of the states that follow this child, which has come to another state than before. */

@@ -81,7 +81,7 @@ const enters = machine('enters', {
   initial: 'a',
   groups: {
     g: { states: ['a', 'b'], after: { '1 hour': 'end', '10 minutes': { set: ({ data }) => ({ n: data.n + 1 }) } } },
-    'g2': { states: ['b', 'c'], after: { '1 hour': 'end' } },
+    g2: { states: ['b', 'c'], after: { '1 hour': 'end' } },
   },
   states: {
     a: {
