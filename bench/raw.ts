@@ -4,7 +4,7 @@
 // one event at its end, four transitions a checkout, in batches, beside a number of finished ones. What is not: validating,
 // computing, freezing, activities. It is the yardstick for the engine: `ratioToRaw` of the bench is against this.
 import { createHash, randomUUID } from 'node:crypto'
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Tally } from '../src/core/counts.ts'
@@ -250,13 +250,24 @@ async function fill(path: string, o: RawOptions): Promise<void> {
   await store.close()
 }
 
+/** Changes with the tables and with what stands in their rows. */
+function layoutHash(): string {
+  const hash = createHash('sha256').update(JSON.stringify(migrations))
+  for (const name of ['rows', 'calls', 'short-id', 'commit', 'ids'])
+    hash.update(readFileSync(new URL(`../src/store/sqlite/${name}.ts`, import.meta.url)))
+  return hash.digest('hex').slice(0, 12)
+}
+
 /** The file with the finished checkouts: made once for each layout. */
 async function preloaded(o: RawOptions): Promise<string> {
   const folder = join(tmpdir(), 'pawl-bench')
   mkdirSync(folder, { recursive: true })
-  const layout = createHash('sha256').update(JSON.stringify(migrations)).digest('hex').slice(0, 12)
-  const path = join(folder, `checkouts-${layout}-${o.ids}-${o.preload}.db`)
+  const layout = layoutHash()
+  const kind = `${o.ids}-${o.preload}.db`
+  const path = join(folder, `checkouts-${layout}-${kind}`)
   if (!existsSync(path)) {
+    // Of older layouts: a million checkouts are more than a GB.
+    for (const name of readdirSync(folder)) if (name.endsWith(kind)) rmSync(join(folder, name))
     const making = `${path}.making`
     for (const end of ['', '-wal', '-shm', '-lock']) rmSync(making + end, { force: true })
     await fill(making, o)
