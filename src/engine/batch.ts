@@ -74,8 +74,8 @@ export class Batch {
   }
   readonly receipts = new Map<string, ReceiptRow>()
   readonly heads = new Map<number, { head: number; stamp: number }>()
-  /** All items that it looked at, in order: what a failed commit gives back. */
-  readonly taken: Item[] = []
+  /** All items that were not made inside it, in order: what a batch that comes to nothing gives back. */
+  readonly roots: Item[] = []
   /** Not looked at, or spilled: back to the head of their boxes after the commit, in this order. */
   readonly leftovers: Spilled[] = []
   /** Local hops, for the next wave. */

@@ -51,7 +51,7 @@ export class Committer {
       switch (result.kind) {
         case 'applied':
         case 'fenced':
-          if (attempt > 1) onStore('ok', undefined)
+          onStore('ok', undefined)
           return result
         case 'rejected': {
           const burnt = await this.#burn(mine, n)

@@ -1,4 +1,5 @@
 // How the parts of a worker are tied together. Composition alone: what each part promises stands in its own file.
+import { backoffMs } from '../base/backoff.ts'
 import { incarnation, uuidv7 } from '../base/id.ts'
 import type { Input, ResultInput } from '../core/model.ts'
 import type { Target } from '../store/store.ts'
@@ -29,6 +30,8 @@ import type { Mailbox } from './mailbox.ts'
 import type { Clock } from '../base/clock.ts'
 
 const DEFAULTS = { graceMs: 10_000, cacheBytes: 64 * 1024 * 1024, items: 1_000, receiptsMs: 7 * 86_400_000 }
+/** When a read that failed is tried again. */
+const READ_AGAIN = { firstMs: 20, factor: 2, maxMs: 1_000 }
 /** More than this in the boxes: background work waits. */
 const ROOM = 2_000
 
@@ -173,12 +176,19 @@ export class Parts {
         wrote: (n, partition) => inbox.wrote(n, partition),
         release: (batch, ms) =>
           release({ cache, attempts, due, watchers, lifecycle, read: (rows) => inbox.read(rows) }, batch, ms),
+        onRead: (error, failures) => this.#unreadable(error, failures),
         fenced: () => this.sessions.fenced(this.sessions.id),
         broken: (error) => host.onBroken(error),
         unwritable: (item, error) => unwritable({ host, committer, cache }, item, error),
       },
       { transitions: 1_000, bytes: 1024 * 1024, ms: 25, items, leaseMs },
     )
+  }
+
+  async #unreadable(error: unknown, failures: number): Promise<void> {
+    const { clock, random } = this.#host
+    this.#host.onStore('unreachable', error)
+    await new Promise<void>((resolve) => void clock.after(backoffMs(READ_AGAIN, failures, random), resolve))
   }
 
   #makeSessions(): Sessions {

@@ -61,6 +61,8 @@ export interface StepPorts {
   readonly wrote: (n: number, partition: number) => void
   /** What a committed batch lets happen. */
   readonly release: (batch: Batch, ms: number) => void
+  /** The store could not be read, for the n-th time in a row: resolves when it is worth another try. */
+  readonly onRead: (error: unknown, failures: number) => Promise<void>
   /** The session is gone. */
   readonly fenced: () => Promise<void>
   /** The store cannot be trusted any more. */
@@ -72,12 +74,30 @@ export interface StepPorts {
 /** An unknown instance, and no message waits for it. */
 const NOBODY: Entry = { instance: null, waiting: [], children: new Map() }
 
+/** The store could not be read: no fault of the batch. */
+class ReadFailure extends Error {
+  constructor(cause: unknown) {
+    super('the store could not be read', { cause })
+    this.name = 'ReadFailure'
+  }
+}
+
+async function reading<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw new ReadFailure(error)
+  }
+}
+
 /** One lane. */
 export class Step {
   readonly #ports: StepPorts
   readonly #settings: StepSettings
   /** Items of one batch: 1 after a change was refused, until the bad row is found. */
   #narrow: number | undefined
+  /** Reads that have failed in a row. */
+  #failures = 0
   #stones = new Map<string, boolean>()
 
   constructor(ports: StepPorts, settings: StepSettings) {
@@ -87,13 +107,31 @@ export class Step {
 
   /** One batch. False: there was nothing to do. */
   async run(): Promise<boolean> {
-    const { mailbox, now } = this.#ports
+    const { mailbox } = this.#ports
     const items = mailbox.gather(this.#narrow ?? this.#settings.items)
     if (items.length === 0) return false
-    const batch = new Batch(await now(), this.#narrow === 1)
-    await this.#compute(batch, items)
-    await this.#commit(batch)
+    const batch = await this.#computed(items)
+    if (batch !== undefined) await this.#commit(batch)
     return true
+  }
+
+  /** The batch of these items; undefined: the store could not be read. Then nothing has happened, and it is tried again soon. */
+  async #computed(items: readonly Item[]): Promise<Batch | undefined> {
+    const { mailbox, now, onRead } = this.#ports
+    let batch: Batch | undefined
+    try {
+      batch = new Batch(await reading(now), this.#narrow === 1)
+      await this.#compute(batch, items)
+      this.#failures = 0
+      return batch
+    } catch (error) {
+      if (!(error instanceof ReadFailure)) throw error
+      this.#failures += 1
+      if (batch === undefined) mailbox.putBack(items)
+      else this.#undo(batch)
+      await onRead(error.cause, this.#failures)
+      return undefined
+    }
   }
 
   /** Waves: the targets of local hops are known only after a transition. Parents are told when all else is quiet. */
@@ -106,7 +144,8 @@ export class Step {
       clock.monotonic() - startedAt >= this.#settings.ms
     for (let wave = items; wave.length > 0 || booker.tellParents(batch); wave = this.#hops(batch)) {
       if (wave.length === 0) continue
-      const found = await this.#load(batch, wave)
+      for (const item of wave) if (!isHop(item)) batch.roots.push(item)
+      const found = await reading(() => this.#load(batch, wave))
       let over = batch.transitions > 0 && full()
       for (const [index, item] of wave.entries()) {
         // Asking the clock for every item would cost as much as a small transition.
@@ -184,7 +223,6 @@ export class Step {
   }
 
   #process(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>): void {
-    batch.taken.push(item)
     if (this.#duplicate(batch, item, found)) return
     const { booker, publisher } = this.#ports
     const { input } = item
@@ -286,13 +324,12 @@ export class Step {
   #undo(batch: Batch): void {
     const { cache, mailbox } = this.#ports
     for (const box of batch.touched.keys()) cache.delete(box)
-    const unlooked = batch.leftovers.filter(({ row, item }) => row < 0 && !isHop(item))
-    mailbox.putBack([...batch.taken.filter((item) => !isHop(item)), ...unlooked.map(({ item }) => item)])
+    mailbox.putBack([...batch.roots, ...batch.hops.filter((item) => !isHop(item))])
   }
 
   /** One row is at fault: smaller batches, until one item is alone with it. */
   async #narrower(batch: Batch, error: unknown): Promise<void> {
-    const roots = batch.taken.filter((item) => !isHop(item))
+    const { roots } = batch
     this.#narrow = Math.max(1, Math.floor(roots.length / 2))
     const [only] = roots
     if (roots.length > 1 || only === undefined) return
