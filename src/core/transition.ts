@@ -215,8 +215,9 @@ function run(draft: Draft, input: ToInstance): Ended {
   const why = migrate(draft, cause)
   if (why !== undefined) return unknowable(draft, input, why)
   const { stalled } = draft.next
-  // What it stalled on is gone with the old state, or it was the migration itself.
-  if (draft.next.entry !== entry || stalledByMigration(stalled)) draft.unstall()
+  // What it stalled on is gone with the old state, or it was the migration itself. An operator's retry does the rest itself.
+  const retries = input.kind === 'operator' && input.action.do === 'retry'
+  if (!retries && (draft.next.entry !== entry || stalledByMigration(stalled))) draft.unstall()
   if (draft.next.status === 'live') goOn(draft, stalled, cause)
   return runOne(draft, input)
 }
