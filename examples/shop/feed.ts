@@ -74,16 +74,23 @@ export async function feedOrders(app: App, feed: Feed): Promise<void> {
   }
 }
 
-/** Resolves when nothing is under way any more; stalled instances wait for somebody, so they do not count. */
+/** With something stalled, others may wait for it for ever; no timer of the shop is longer. */
+const STANDSTILL_MS = 30_000
+
+/** Resolves when nothing is under way any more, or what is waits for what is stalled: that is, for somebody. */
 export async function quiet(app: App, signal: AbortSignal): Promise<void> {
+  let before = ''
+  let changedAt = performance.now()
   // Twice in a row: between two looks nothing may have begun.
   for (let looks = 0; looks < 2 && !signal.aborted;) {
     const { instances, messages } = await app.counts()
-    const open = Object.values(instances).reduce(
-      (sum, machine) => sum + machine.running + machine.waiting,
-      messages.pending,
-    )
-    looks = open === 0 ? looks + 1 : 0
+    const total = (name: 'running' | 'waiting' | 'stalled') =>
+      Object.values(instances).reduce((sum, machine) => sum + machine[name], 0)
+    const now = JSON.stringify([instances, messages])
+    if (now !== before) changedAt = performance.now()
+    before = now
+    const stands = total('stalled') > 0 && performance.now() - changedAt > STANDSTILL_MS
+    looks = total('running') + messages.pending === 0 && (total('waiting') === 0 || stands) ? looks + 1 : 0
     await sleep(PAUSE_MS)
   }
 }

@@ -40,10 +40,10 @@ const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 /** When to kill, and how often of ten each is chosen. */
 const MOMENTS = ['c', 'c', 'c', 'a', 'a', 's', 's', 't', 'f', 'boot'] as const
 /** Rarer things are waited for less long. */
-const COUNT_MAX: Readonly<Record<string, number>> = { c: 60, a: 120, s: 120, t: 200, f: 8 }
+const COUNT_MAX: Readonly<Record<string, number>> = { c: 60, a: 120, s: 120, t: 200, f: 3 }
 const BOOT_MS = 500
 /** A kill that was not reached by then falls at once: a life must not wait for a thing that does not come. */
-const LIFE_MS_MAX = 4_000
+const LIFE_MS_MAX = 2_000
 const LAST_LIFE_MS_MAX = 90_000
 /** Sent again in the next life, though they are safe already. */
 const OVERLAP = 5

@@ -59,17 +59,10 @@ async function place(app: App, one: Placed): Promise<void> {
 }
 
 /** Whoever was in too many crashes in a row waits for an operator, who finds that it was not their fault. */
-async function retryDied(app: App): Promise<number> {
-  let retried = 0
+async function retryDied(app: App): Promise<void> {
   for (const machine of [order, parcel, notification] as const) {
-    const { done } = await app.operate.each(
-      machine,
-      { code: 'WORKER_DIED' },
-      { do: 'retry', why: 'the crashes are over' },
-    )
-    retried += done
+    await app.operate.each(machine, { code: 'WORKER_DIED' }, { do: 'retry', why: 'it was killed from outside' })
   }
-  return retried
 }
 
 /** A journal without gaps, from its beginning to its end. */
@@ -88,9 +81,7 @@ async function auditJournal(app: App, id: string): Promise<string[]> {
 }
 
 async function finish(app: App, watch: Watch, life: Life): Promise<void> {
-  const { signal } = new AbortController()
-  do await quiet(app, signal)
-  while ((await retryDied(app)) > 0)
+  await quiet(app, new AbortController().signal)
   const { faults } = await report(app, await watch.read(), { book: life.book, isOver: true })
   for (const fault of faults) say(`fault ${fault}`)
   for await (const [id, ended] of endedOrders(app)) {
@@ -124,6 +115,7 @@ async function live(life: Life): Promise<void> {
   await app.start()
   const watch = new Watch(app, () => performance.now())
   hearCourier(app, outside)
+  await retryDied(app)
   const numbers = Array.from({ length: life.to - life.from + 1 }, (_, i) => life.from + i)
   await Promise.all(numbers.map((n) => place(app, orderOf(life.seed, n))))
   // A life that is to be killed just goes on, also when all its orders have ended; but never longer than the driver.
