@@ -3,9 +3,9 @@
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { activity, command, event, machine, service } from '../../src/index.ts'
-import type { App, Counts, Message, Receipt, Service } from '../../src/index.ts'
+import type { App, Message, Receipt, Service } from '../../src/index.ts'
 import { HOUR, MINUTE } from '../support/hand-clock.ts'
-import { Hands, historyOf, lastRow, onBothStores, stateOf, type World } from '../support/world.ts'
+import { deadOf, Hands, historyOf, lastRow, messagesOf, onBothStores, stateOf, type World } from '../support/world.ts'
 
 const ofWalk = z.object({ id: z.string(), n: z.number().default(1) })
 const key = (d: { id: string }): string => d.id
@@ -96,19 +96,6 @@ async function come({ world, app, walk }: Scene, way: Way, message: Message): Pr
   return undefined
 }
 
-async function messages(app: App): Promise<Partial<Counts['messages']>> {
-  const all = (await app.counts()).messages
-  return Object.fromEntries(Object.entries(all).filter(([, count]) => count !== 0))
-}
-
-const deadOf = async (app: App) =>
-  (await app.operate.deadLetters.list()).items.map(({ error, message, machine: of, instance }) => ({
-    code: error.code,
-    type: message.type,
-    machine: of,
-    instance,
-  }))
-
 onBothStores('the table of fates', (make) => {
   async function scene(): Promise<Scene> {
     const hands = new Hands()
@@ -169,7 +156,7 @@ onBothStores('the table of fates', (make) => {
         emitted: [{ type: 'told', data: { id: 'i', n: 3 } }],
       })
       // `told` was heard by nobody.
-      expect(await messages(s.app)).toEqual({ accepted: 2, applied: 1, unclaimed: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 2, applied: 1, unclaimed: 1 })
       expect((await s.app.counts()).instances['walk']).toMatchObject({ started: 1, waiting: 1, states: { b: 1 } })
     })
     test.each(forCommands)('of a group, by %s', async (way) => {
@@ -177,7 +164,7 @@ onBothStores('the table of fates', (make) => {
       const receipt = await come(s, way, Order({ n: 7 }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'applied', state: 'c' })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ from: 'a', to: 'c', cause: { name: 'order' } })
-      expect(await messages(s.app)).toEqual({ accepted: 1, applied: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, applied: 1 })
     })
   })
 
@@ -188,14 +175,14 @@ onBothStores('the table of fates', (make) => {
       if (receipt !== undefined)
         expect(receipt).toMatchObject({ outcome: 'refused', why: 'if', state: 'a', seq: 2, emitted: [] })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ seq: 2, from: 'a', to: 'a', outcome: 'refused' })
-      expect(await messages(s.app)).toEqual({ accepted: 1, refused: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, refused: 1 })
     })
     test.each(forCommands)('in its group, by %s', async (way) => {
       const s = await withWalk()
       const receipt = await come(s, way, Order({ n: 8 }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'refused', why: 'if' })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ to: 'a', outcome: 'refused' })
-      expect(await messages(s.app)).toEqual({ accepted: 1, refused: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, refused: 1 })
     })
     test('an `ifSeq` that is another: refused, and nothing has happened', async () => {
       const s = await withWalk()
@@ -205,7 +192,7 @@ onBothStores('the table of fates', (make) => {
         state: 'a',
       })
       expect(await s.app.send(s.walk, 'i', Go({ id: 'i' }), { ifSeq: 2 })).toMatchObject({ outcome: 'applied' })
-      expect(await messages(s.app)).toEqual({ accepted: 3, refused: 1, applied: 1, unclaimed: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 3, refused: 1, applied: 1, unclaimed: 1 })
     })
   })
 
@@ -215,7 +202,7 @@ onBothStores('the table of fates', (make) => {
       const receipt = await come(s, way, Never({ id: 'i' }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'ignored', state: 'a', seq: 2, emitted: [] })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ from: 'a', to: 'a', outcome: 'ignored' })
-      expect(await messages(s.app)).toEqual({ accepted: 1, ignored: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, ignored: 1 })
     })
     test.each(ways)('no state that can be reached names it, by %s', async (way) => {
       const s = await withWalk()
@@ -223,7 +210,7 @@ onBothStores('the table of fates', (make) => {
       const receipt = await come(s, way, Go({ id: 'i' }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'ignored', state: 'c' })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ to: 'c', outcome: 'ignored' })
-      expect(await messages(s.app)).toEqual({ accepted: 2, applied: 1, ignored: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 2, applied: 1, ignored: 1 })
     })
   })
 
@@ -232,12 +219,12 @@ onBothStores('the table of fates', (make) => {
       const s = await withWalk()
       const receipt = await come(s, way, Late({ id: 'i', n: 5 }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'deferred', state: 'a', seq: 1 })
-      expect(await messages(s.app)).toEqual({ accepted: 1, waiting: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, waiting: 1 })
       await s.app.send(s.walk, 'i', Go({ id: 'i' }))
-      expect(await messages(s.app)).toMatchObject({ waiting: 1 })
+      expect(await messagesOf(s.app)).toMatchObject({ waiting: 1 })
       await s.app.send(s.walk, 'i', Next({ id: 'i' }))
       expect(await stateOf(s.app, s.walk, 'i')).toMatchObject({ state: 'c', data: { seen: [5] } })
-      expect(await messages(s.app)).toEqual({ accepted: 4, applied: 3, unclaimed: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 4, applied: 3, unclaimed: 1 })
       // Where it had an id of its own its receipt tells what became of it by now.
       if (way === 'send with an id')
         expect(await come(s, way, Late({ id: 'i', n: 5 }))).toMatchObject({ outcome: 'duplicate', became: 'applied' })
@@ -259,14 +246,14 @@ onBothStores('the table of fates', (make) => {
       const receipt = await come(s, way, Go({ id: 'i' }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'ignored', state: 'end' })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ from: 'end', to: 'end', outcome: 'ignored' })
-      expect(await messages(s.app)).toEqual({ accepted: 5, applied: 3, ignored: 1, unclaimed: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 5, applied: 3, ignored: 1, unclaimed: 1 })
     })
     test.each(forCommands)('the sender of a command learns the end state, by %s', async (way) => {
       const s = await ended()
       const receipt = await come(s, way, Order({ n: 7 }))
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'refused', why: 'ended', state: 'end' })
       expect(await lastRow(s.app, s.walk, 'i')).toMatchObject({ to: 'end', outcome: 'refused' })
-      expect(await messages(s.app)).toMatchObject({ refused: 1 })
+      expect(await messagesOf(s.app)).toMatchObject({ refused: 1 })
     })
     test('a cancel is refused', async () => {
       const s = await ended()
@@ -286,10 +273,10 @@ onBothStores('the table of fates', (make) => {
       await s.app.send(s.walk, 'i', Late({ id: 'i', n: 2 }))
       // Its `keep` of 10 minutes does not run meanwhile.
       await s.world.clock.leap(24 * HOUR)
-      expect(await messages(s.app)).toMatchObject({ waiting: 2 })
+      expect(await messagesOf(s.app)).toMatchObject({ waiting: 2 })
       await s.app.operate.resolve(s.walk, 'i', { result: { n: 4 }, why: 'told by phone', by: 'ann' })
       expect(await stateOf(s.app, s.walk, 'i')).toMatchObject({ state: 'c', data: { n: 4, seen: [1, 2] } })
-      expect((await messages(s.app)).waiting).toBeUndefined()
+      expect((await messagesOf(s.app)).waiting).toBeUndefined()
     })
   })
 
@@ -301,7 +288,7 @@ onBothStores('the table of fates', (make) => {
       expect(await historyOf(s.app, s.walk, 'i')).toMatchObject([
         { seq: 1, from: null, to: 'a', cause: { kind: 'start', name: 'begin' }, changed: { n: 6, seen: [] } },
       ])
-      expect(await messages(s.app)).toEqual({ accepted: 1, applied: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, applied: 1 })
       expect((await s.app.counts()).instances['walk']).toMatchObject({ started: 1, waiting: 1 })
     })
     test.each(ways)('an event waits for its `keep`, then it is dropped and counted unclaimed, by %s', async (way) => {
@@ -310,9 +297,9 @@ onBothStores('the table of fates', (make) => {
       if (receipt !== undefined) expect(receipt).toMatchObject({ outcome: 'deferred' })
       expect(receipt?.state).toBeUndefined()
       await s.world.clock.leap(10 * MINUTE - 1_000)
-      expect(await messages(s.app)).toEqual({ accepted: 1, waiting: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, waiting: 1 })
       await s.world.clock.advance(2_000)
-      expect(await messages(s.app)).toEqual({ accepted: 1, unclaimed: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, unclaimed: 1 })
       await s.app.run(s.walk, { id: 'i', data: {} })
       expect(await historyOf(s.app, s.walk, 'i')).toHaveLength(1)
     })
@@ -326,7 +313,7 @@ onBothStores('the table of fates', (make) => {
         code: 'UNKNOWN_INSTANCE',
         messageId: 'own',
       })
-      expect(await messages(s.app)).toEqual({})
+      expect(await messagesOf(s.app)).toEqual({})
       expect(await deadOf(s.app)).toEqual([])
       // The id is free: when there is an instance the same order is applied.
       await s.app.run(s.walk, { id: 'i', data: {} })
@@ -337,7 +324,7 @@ onBothStores('the table of fates', (make) => {
       if (way === 'stored') await s.app.send(s.walk, 'i', Order({ n: 1 }), { until: 'stored' })
       else await s.app.transaction((tx) => void tx.send(s.walk, 'i', Order({ n: 1 })))
       await s.world.clock.settle()
-      expect(await messages(s.app)).toEqual({ accepted: 1, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, dead: 1 })
       expect(await deadOf(s.app)).toEqual([{ code: 'UNKNOWN_INSTANCE', type: 'order', machine: 'walk', instance: 'i' }])
     })
     test('a cancel and an operator are told', async () => {
@@ -353,9 +340,9 @@ onBothStores('the table of fates', (make) => {
       const s = await withWalk()
       await come(s, way, Late({ id: 'i' }))
       await s.world.clock.leap(10 * MINUTE - 1_000)
-      expect(await messages(s.app)).toEqual({ accepted: 1, waiting: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, waiting: 1 })
       await s.world.clock.advance(2_000)
-      expect(await messages(s.app)).toEqual({ accepted: 1, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, dead: 1 })
       expect(await deadOf(s.app)).toEqual([{ code: 'KEPT_TOO_LONG', type: 'late', machine: 'walk', instance: 'i' }])
       expect(await stateOf(s.app, s.walk, 'i')).toMatchObject({ status: 'waiting', state: 'a' })
     })
@@ -367,7 +354,7 @@ onBothStores('the table of fates', (make) => {
         code: 'WAITING_FULL',
         messageId: 'own',
       })
-      expect(await messages(s.app)).toEqual({ accepted: 101, waiting: 100, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 101, waiting: 100, dead: 1 })
       await s.app.send(s.walk, 'i', Order({ n: 7 }))
       const { data } = await stateOf(s.app, s.walk, 'i')
       expect(data.seen).toEqual(Array.from({ length: 100 }, (_, n) => n))
@@ -376,7 +363,7 @@ onBothStores('the table of fates', (make) => {
       const s = await scene()
       for (let n = 0; n < 100; n++) await s.app.emit(Late({ id: 'i', n }))
       await expect(s.app.emit(Late({ id: 'i', n: 100 }))).rejects.toMatchObject({ code: 'WAITING_FULL' })
-      expect(await messages(s.app)).toEqual({ accepted: 101, waiting: 100, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 101, waiting: 100, dead: 1 })
     })
     test('WAITING_FULL: 256 KB', async () => {
       const Big = event('big', { data: z.object({ id: z.string(), text: z.string() }), key })
@@ -392,7 +379,7 @@ onBothStores('the table of fates', (make) => {
       const text = 'x'.repeat(100_000)
       for (let n = 0; n < 2; n++) await app.send(box, 'i', Big({ id: 'i', text }))
       await expect(app.send(box, 'i', Big({ id: 'i', text }))).rejects.toMatchObject({ code: 'WAITING_FULL' })
-      expect(await messages(app)).toEqual({ accepted: 3, waiting: 2, dead: 1 })
+      expect(await messagesOf(app)).toEqual({ accepted: 3, waiting: 2, dead: 1 })
     })
   })
 
@@ -402,7 +389,7 @@ onBothStores('the table of fates', (make) => {
       const bad = { type: 'go', data: { id: 'i', n: 'three' } } as never
       if (way === 'transaction') await come(s, way, bad)
       else await expect(come(s, way, bad)).rejects.toMatchObject({ code: 'BAD_DATA' })
-      expect(await messages(s.app)).toEqual({ accepted: 1, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, dead: 1 })
       expect(await deadOf(s.app)).toEqual([{ code: 'BAD_DATA', type: 'go', machine: 'walk', instance: 'i' }])
       expect(await historyOf(s.app, s.walk, 'i')).toHaveLength(1)
     })
@@ -411,7 +398,7 @@ onBothStores('the table of fates', (make) => {
       const bad = { type: 'go', data: { id: 'i', n: 'three' } }
       await expect(s.app.emit(bad, { id: 'own' })).rejects.toMatchObject({ code: 'BAD_DATA', messageId: 'own' })
       await expect(s.app.emit({ type: 'go', data: { id: '' } })).rejects.toMatchObject({ code: 'BAD_DATA' })
-      expect(await messages(s.app)).toEqual({})
+      expect(await messagesOf(s.app)).toEqual({})
     })
     test.each([
       ['throws', 13],
@@ -426,7 +413,7 @@ onBothStores('the table of fates', (make) => {
             message: expect.stringContaining('walk "i", state "a"') as string,
             messageId: expect.any(String) as string,
           })
-        expect(await messages(s.app), way).toEqual({ accepted: 1, dead: 1 })
+        expect(await messagesOf(s.app), way).toEqual({ accepted: 1, dead: 1 })
         expect(await deadOf(s.app)).toEqual([{ code: 'HANDLER_FAILED', type: 'bad', machine: 'walk', instance: 'i' }])
         expect(await stateOf(s.app, s.walk, 'i')).toMatchObject({ status: 'waiting', state: 'a', seq: 1 })
         expect(await s.app.send(s.walk, 'i', Go({ id: 'i' }))).toMatchObject({ outcome: 'applied' })
@@ -476,13 +463,13 @@ onBothStores('the table of fates', (make) => {
       if (way === 'transaction') await come(s, way, Bad({ id: 'i' }))
       else await expect(come(s, way, Bad({ id: 'i' }))).rejects.toMatchObject({ code: 'HANDLER_FAILED' })
       expect(await stateOf(s.app, s.walk, 'i')).toMatchObject({ state: 'c', seq: 2, status: 'waiting' })
-      expect(await messages(s.app)).toEqual({ accepted: 2, applied: 1, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 2, applied: 1, dead: 1 })
     })
     test.each(ways)('a start is a dead letter, and nothing is created, by %s', async (way) => {
       const s = await scene()
       if (way === 'transaction') await come(s, way, Begin({ id: 'i', n: 13 }))
       else await expect(come(s, way, Begin({ id: 'i', n: 13 }))).rejects.toMatchObject({ code: 'HANDLER_FAILED' })
-      expect(await messages(s.app)).toEqual({ accepted: 1, dead: 1 })
+      expect(await messagesOf(s.app)).toEqual({ accepted: 1, dead: 1 })
       expect((await s.app.counts()).instances['walk']).toMatchObject({ started: 0 })
       await expect(s.app.get(s.walk, 'i').state()).rejects.toMatchObject({ code: 'UNKNOWN_INSTANCE' })
     })
@@ -491,7 +478,7 @@ onBothStores('the table of fates', (make) => {
       await expect(s.app.run(s.walk, { id: 'i', data: { n: 'x' as never } })).rejects.toMatchObject({
         code: 'BAD_DATA',
       })
-      expect(await messages(s.app)).toEqual({})
+      expect(await messagesOf(s.app)).toEqual({})
       expect((await s.app.counts()).instances['walk']).toMatchObject({ started: 0 })
     })
   })
@@ -511,9 +498,9 @@ onBothStores('the table of fates', (make) => {
       await s.world.stop(s.app)
       const old = await s.world.start([service('s', { machines: [small] })])
       await old.run(small, { id: 'i', data: {} })
-      expect(await messages(old)).toEqual({ accepted: 1, waiting: 1 })
+      expect(await messagesOf(old)).toEqual({ accepted: 1, waiting: 1 })
       await s.world.clock.leap(10 * MINUTE)
-      expect(await messages(old)).toEqual({ accepted: 1, waiting: 1 })
+      expect(await messagesOf(old)).toEqual({ accepted: 1, waiting: 1 })
       await s.world.stop(old)
       const app = await s.world.start(s.services)
       await s.world.clock.leap(10 * MINUTE)

@@ -10,7 +10,7 @@ import { seededRandom } from '../../src/base/random.ts'
 import { EngineApp } from '../../src/engine/app.ts'
 import { Engine } from '../../src/engine/engine.ts'
 import type { EngineLog, EngineOptions } from '../../src/engine/host.ts'
-import type { App, JournalRow, Service, Snapshot } from '../../src/index.ts'
+import type { App, Counts, JournalRow, Service, Snapshot } from '../../src/index.ts'
 import { checkApp } from '../../src/machine/check-app.ts'
 import type { AnyMachine } from '../../src/machine/types-machine.ts'
 import { ModelStore, memoryStore } from '../../src/store/memory/store.ts'
@@ -230,6 +230,29 @@ export async function lastRow<M extends AnyMachine>(app: App, machine: M, id: st
   const row = (await historyOf(app, machine, id)).at(-1)
   if (row === undefined) throw new Error(`${machine.name} "${id}" has no journal`)
   return row
+}
+
+/** The figures of messages that are not zero. */
+export async function messagesOf(app: App): Promise<Partial<Counts['messages']>> {
+  const all = (await app.counts()).messages
+  return Object.fromEntries(Object.entries(all).filter(([, count]) => count !== 0))
+}
+
+/** The figures of a machine. */
+export async function instancesOf(app: App, machine: AnyMachine): Promise<Counts['instances'][string]> {
+  const of = (await app.counts()).instances[machine.name]
+  if (of === undefined) throw new Error(`no figures of ${machine.name}`)
+  return of
+}
+
+/** The dead letters, short. */
+export async function deadOf(app: App) {
+  return (await app.operate.deadLetters.list()).items.map(({ error, message, machine, instance }) => ({
+    code: error.code,
+    type: message.type,
+    machine,
+    instance,
+  }))
 }
 
 /** How it stands. */
