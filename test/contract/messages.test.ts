@@ -136,7 +136,7 @@ const counter = machine('counter', {
         ],
         placed: {},
       },
-      after: { '2 days': 'b' },
+      after: { '20 days': 'b' },
     },
     b: { on: { late: 'end' }, after: { '100 days': 'end' } },
     end: { final: 'done' },
