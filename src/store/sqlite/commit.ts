@@ -7,7 +7,6 @@ import type { Instance } from '../../core/model.ts'
 import type { Change, Counts, EventRow, InboxRow, JournalRow, ReceiptRow, WaitingRow } from '../store.ts'
 import { PawlError } from '../../base/errors.ts'
 import { rowsMissing } from './failure.ts'
-import { callsText } from './calls.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import {
@@ -18,11 +17,11 @@ import {
   kindNumber,
   letterUnit,
   outcomeNumber,
+  shortId,
   statusNumber,
   timeOfStamp,
   type Owner,
 } from './rows.ts'
-import { shortId } from './short-id.ts'
 
 const DAY_MS = 86_400_000
 /** The bucket of receipts of a time: a day, so that a whole day of them goes as one range. */
@@ -148,7 +147,7 @@ export class Writer {
       i.enteredAt,
       hasOpenCall(i.calls) ? 1 : 0,
       i.dataText,
-      callsText(i),
+      jsonOrNull(i.calls),
       jsonOrNull(i.timers),
       i.dueAt,
       jsonOrNull(i.joined),
@@ -167,7 +166,7 @@ export class Writer {
   #update(i: Instance): void {
     const state = this.#names.number(i.state)
     const open = hasOpenCall(i.calls) ? 1 : 0
-    const calls = callsText(i)
+    const calls = jsonOrNull(i.calls)
     const timers = jsonOrNull(i.timers)
     const joined = jsonOrNull(i.joined)
     const parent = jsonOrNull(i.parent)

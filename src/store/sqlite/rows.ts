@@ -15,9 +15,7 @@ import type {
   ReceiptRow,
   WaitingRow,
 } from '../store.ts'
-import { callsOf } from './calls.ts'
 import type { Names } from './names.ts'
-import { longId } from './short-id.ts'
 
 /** A row as node:sqlite gives it. */
 export type Row = Readonly<Record<string, unknown>>
@@ -80,7 +78,7 @@ export function instanceOf(row: Row, names: Names): Instance {
     enteredAt: row['entered_at'] as number,
     data: parsed<Instance['data']>(row['data'], 'stored data'),
     dataText: row['data'] as string,
-    calls: callsOf(row['calls'] as string | null, incarnation, row['entered_at'] as number),
+    calls: parsedOrNull<Instance['calls']>(row['calls'], 'stored calls'),
     timers: parsedOrNull<Instance['timers']>(row['timers'], 'stored timers'),
     dueAt: row['due_at'] as number | null,
     joined: parsedOrNull<Instance['joined']>(row['joined'], 'stored joined'),
@@ -191,6 +189,18 @@ export const eventOf = (row: Row, names: Names): EventRow => ({
 })
 
 // ── the journal ──
+
+/** An id of a cause without the incarnation that it may begin with. Other ids that begin with `~` get a second one. */
+export const shortId = (id: string, incarnation: string): string =>
+  id.startsWith(incarnation) && id[incarnation.length] === '-'
+    ? `~${id.slice(incarnation.length)}`
+    : id.startsWith('~')
+      ? `~${id}`
+      : id
+
+/** What `shortId` was given. */
+export const longId = (id: string, incarnation: string): string =>
+  !id.startsWith('~') ? id : id.startsWith('~~') ? id.slice(1) : incarnation + id.slice(1)
 
 /** What a transition let happen, short: absent where there was none. */
 interface Effects {
