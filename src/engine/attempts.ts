@@ -30,9 +30,9 @@ export interface AttemptPorts {
   readonly storeNow: () => number
   /** Whether enough of the lease is left to start an attempt; else it is asked again soon. */
   readonly mayStart: () => boolean
-  readonly result: (of: AttemptOf, input: ResultInput) => void
+  /** `ms`: how long an attempt took that has ended with this. */
+  readonly result: (of: AttemptOf, input: ResultInput, ms: number | undefined) => void
   readonly onStarted: (of: AttemptOf) => void
-  readonly onEnded: (of: AttemptOf, ms: number, outcome: ResultInput['outcome']) => void
 }
 
 const PROGRESS_MS = 5_000
@@ -240,24 +240,18 @@ export class Attempts {
 
   #end(running: Running, outcome: ResultInput['outcome']): void {
     const { of, view } = running
-    this.#ports.onEnded(of, this.#ports.clock.monotonic() - view.startedAt, outcome)
-    this.#tell(of, outcome)
+    this.#tell(of, outcome, this.#ports.clock.monotonic() - view.startedAt)
   }
 
-  #tell(of: AttemptOf, outcome: ResultInput['outcome']): void {
+  #tell(of: AttemptOf, outcome: ResultInput['outcome'], ms?: number): void {
     const { call, key, attempt } = of
-    this.#ports.result(of, {
-      kind: 'result',
-      id: key,
-      at: this.#ports.storeNow(),
-      correlation: '',
-      stamp: 0,
-      call,
-      key,
-      attempt,
-      outcome,
-      jitter: this.#ports.random.next(),
-    })
+    const at = this.#ports.storeNow()
+    const jitter = this.#ports.random.next()
+    this.#ports.result(
+      of,
+      { kind: 'result', id: key, at, correlation: '', stamp: 0, call, key, attempt, outcome, jitter },
+      ms,
+    )
   }
 
   #listen(running: Running, ms: number): void {

@@ -1,6 +1,6 @@
 // Books what the core decided into the batch: rows, sums, receipts, replies, and who is to be told.
 import { conditionOf, messageCount } from '../core/counts.ts'
-import type { ChildRecord, Input, MessageInput, NoticeInput, Waiting } from '../core/model.ts'
+import type { ChildRecord, Input, MessageInput, NoticeInput, ResultInput, Waiting } from '../core/model.ts'
 import type { Outcome } from '../core/transition.ts'
 import type { WaitingRow } from '../store/store.ts'
 import type { Batch, Touched } from './batch.ts'
@@ -98,9 +98,16 @@ export class Booker {
     if (input.kind === 'message') this.#message(batch, touched, item, input, outcome)
     else if (input.kind === 'start') this.#start(batch, touched, item, input, outcome)
     else if (input.kind === 'cancel' || input.kind === 'operator') this.#order(batch, touched, item, input, outcome)
+    if (input.kind === 'result' && item.booked !== undefined) this.#booked(batch, item.booked, input, outcome)
     if (reply === undefined) return
     const told = toldOf(outcome)
     batch.after.push(() => reply(told))
+  }
+
+  #booked(batch: Batch, booked: NonNullable<Item['booked']>, { call, key }: ResultInput, { instance }: Outcome): void {
+    const now = instance?.calls?.[call]
+    const nextAt = now?.key === key && now.settled === undefined ? now.nextAt : undefined
+    batch.after.push(() => booked(nextAt))
   }
 
   #message(batch: Batch, touched: Touched, item: Item, input: MessageInput, outcome: Outcome): void {

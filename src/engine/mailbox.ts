@@ -27,6 +27,8 @@ export interface Item {
   readonly isNew?: boolean
   /** Its sender waits for nothing but that it is safe: where it cannot be applied it is a dead letter. */
   readonly storedOnly?: boolean
+  /** Of an attempt's result: called once that is committed, with when its call is tried again. */
+  readonly booked?: (nextAt: number | undefined) => void
   /** When it came, by the monotonic clock. */
   readonly since: number
 }

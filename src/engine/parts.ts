@@ -101,18 +101,22 @@ export class Parts {
       storeNow: () => time.now(),
       body: (activity) => registry.body(activity),
       mayStart: () => this.sessions.mayStart(),
-      result: (of, input) => this.#result(of, input),
+      result: (of, input, ms) => this.#result(of, input, ms),
       onStarted: (of) => attemptStarted(lifecycle, time.now(), of),
-      onEnded: (of, ms, outcome) => attemptEnded(lifecycle, time.now(), of, ms, outcome),
     })
   }
 
   /** What an attempt answered goes to its instance; where that is not ours any more it is offered by the inbox. */
-  #result(of: AttemptOf, input: ResultInput): void {
-    const { clock, ownership, store } = this.#host
+  #result(of: AttemptOf, input: ResultInput, ms: number | undefined): void {
+    const { clock, ownership, store, lifecycle, time } = this.#host
+    const booked =
+      ms === undefined || !lifecycle.heard
+        ? {}
+        : { booked: (nextAt: number | undefined) => attemptEnded(lifecycle, time.now(), of, ms, input.outcome, nextAt) }
     const item = this.router.item({ machine: of.machine, id: of.id }, input, {
       since: clock.monotonic(),
       counted: true,
+      ...booked,
     })
     if (ownership.has(item.partition)) this.#host.post(item)
     else

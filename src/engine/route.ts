@@ -65,6 +65,7 @@ export class Router {
       readonly inbox?: number
       readonly isNew?: boolean
       readonly storedOnly?: boolean
+      readonly booked?: Item['booked']
     },
   ): Item {
     const partition = this.partitionOf(target.id)

@@ -18,15 +18,16 @@ export function attemptStarted(lifecycle: Lifecycle, at: number, of: AttemptOf):
   if (lifecycle.heard) lifecycle.tell(at, { kind: 'attempt-started', ...told(of) })
 }
 
-/** An attempt has answered, or was given up. */
+/** An attempt has answered, or was given up, and that is committed. `nextAt`: when its call is tried again, ms since 1970. */
 export function attemptEnded(
   lifecycle: Lifecycle,
   at: number,
   of: AttemptOf,
   ms: number,
   outcome: ResultInput['outcome'],
+  nextAt: number | undefined,
 ): void {
-  if (!lifecycle.heard) return
+  const again = nextAt === undefined ? {} : { nextAt: new Date(nextAt) }
   if (outcome.kind === 'done') lifecycle.tell(at, { kind: 'attempt-succeeded', ...told(of), ms })
   else if (outcome.kind === 'failure')
     lifecycle.tell(at, {
@@ -34,6 +35,7 @@ export function attemptEnded(
       ...told(of),
       ms,
       error: { code: outcome.code, message: outcome.message, outcome: 'not done' },
+      ...again,
     })
   else if (outcome.kind === 'unknown')
     lifecycle.tell(at, {
@@ -41,5 +43,6 @@ export function attemptEnded(
       ...told(of),
       ms,
       error: { code: 'other', message: outcome.message, outcome: 'unknown' },
+      ...again,
     })
 }
