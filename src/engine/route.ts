@@ -65,7 +65,7 @@ export class Router {
       readonly inbox?: number
       readonly isNew?: boolean
       readonly storedOnly?: boolean
-      readonly booked?: Item['booked']
+      readonly booked?: (nextAt: number | undefined) => void
     },
   ): Item {
     const partition = this.partitionOf(target.id)
