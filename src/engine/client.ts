@@ -76,7 +76,7 @@ export class Client {
       ...(call.isNew === true && { isNew: true }),
       ...(call.storedOnly === true && { storedOnly: true }),
     })
-    if (!this.engine.ownership.has(item.partition)) return this.#store(item)
+    if (!this.engine.ownership.owns(item.partition)) return this.#store(item)
     const told = await new Promise<Told>((resolve) => this.engine.post({ ...item, reply: resolve }))
     if (told.fate === 'gone') this.engine.check()
     return told.fate === 'lost' && call.storedOnly !== true ? this.#receipt(item) : told

@@ -79,7 +79,7 @@ export class Due {
     try {
       const more = await this.#wakeDue()
       const expired = await this.#ports.expire(PAGE)
-      const known = await this.#ports.store.nextDue(this.#ports.ownership.all)
+      const known = await this.#ports.store.nextDue(this.#ports.ownership.ready)
       if (more || expired === PAGE) next = this.#ports.storeNow() + 1
       else if (known !== null) next = Math.min(next, Math.max(known, this.#ports.storeNow() + 1))
     } catch (error) {
@@ -94,7 +94,7 @@ export class Due {
   async #wakeDue(): Promise<boolean> {
     const { store, ownership, storeNow, wake } = this.#ports
     const now = storeNow()
-    const due = await store.due(ownership.all, now, PAGE + this.#woken.size)
+    const due = await store.due(ownership.ready, now, PAGE + this.#woken.size)
     let woken = 0
     for (const { machine, id, dueAt } of due) {
       const box = boxOf({ machine, id })

@@ -40,7 +40,7 @@ const EMPTY: Change = {
 export function expire(ports: ExpirePorts, limit: number): Promise<number> {
   return ports.lane.between(async () => {
     const { host, committer, cache } = ports
-    const rows = await host.store.expired(host.ownership.all, host.time.now(), limit)
+    const rows = await host.store.expired(host.ownership.ready, host.time.now(), limit)
     if (rows.length === 0) return 0
     const result = await committer.commit(dropped(rows, host.time.now()))
     if (result.kind !== 'applied') return 0

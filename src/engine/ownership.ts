@@ -30,6 +30,16 @@ export class Ownership {
     return [...this.#owned.keys()]
   }
 
+  /** Ours, and their inbox was read. */
+  get ready(): readonly number[] {
+    return this.all.filter((partition) => this.owns(partition))
+  }
+
+  /** Ours, and their inbox is still to be read: the read failed. */
+  get undrained(): readonly number[] {
+    return this.all.filter((partition) => !this.owns(partition))
+  }
+
   get size(): number {
     return this.#owned.size
   }

@@ -118,7 +118,7 @@ export class Parts {
       counted: true,
       ...booked,
     })
-    if (ownership.has(item.partition)) this.#host.post(item)
+    if (ownership.owns(item.partition)) this.#host.post(item)
     else
       void store
         .append([this.router.row(item)], {})
@@ -181,7 +181,7 @@ export class Parts {
         release: (batch, ms) =>
           release({ cache, attempts, due, watchers, lifecycle, read: (rows) => inbox.read(rows) }, batch, ms),
         onRead: (error, failures) => this.#unreadable(error, failures),
-        fenced: () => this.sessions.fenced(this.sessions.id),
+        fenced: () => this.#fenced(),
         broken: (error) => host.onBroken(error),
         unwritable: (item, error) => unwritable({ host, committer, cache }, item, error),
       },
@@ -216,6 +216,15 @@ export class Parts {
     })
   }
 
+  /** Where no new session can be opened now, the next renewal tries again. */
+  async #fenced(): Promise<void> {
+    try {
+      await this.sessions.fenced(this.sessions.id)
+    } catch (error) {
+      this.#warn('a new session could not be opened', error)
+    }
+  }
+
   async #acquired(fresh: readonly number[]): Promise<void> {
     const { store, random, time, lifecycle, mailbox, clock } = this.#host
     await this.inbox.drain(fresh)
@@ -227,13 +236,16 @@ export class Parts {
       this.#wake(target, input ?? { kind: 'timer', id: 'recovered', at: storeNow(), correlation: '', stamp: 0 })
     const ports = {
       store,
+      clock,
       storeNow,
       post,
       session: () => this.sessions.id,
       jitter: () => random.next(),
       room: () => room(mailbox, clock),
+      stopped: () => this.#host.stopped,
+      onError: this.#warn,
     }
-    void recover(ports, fresh).catch((error: unknown) => this.#warn('open calls could not be read', error))
+    void recover(ports, fresh)
   }
 
   #giveAway(partitions: readonly number[]): Promise<void> {

@@ -70,8 +70,8 @@ export class Sessions {
       await onLost(over)
       await store.release(this.#id, over)
     }
-    if (ownership.size >= want) return
-    const fresh = ownership.acquired(await store.acquire(this.#id, want))
+    if (ownership.size < want) ownership.acquired(await store.acquire(this.#id, want))
+    const fresh = ownership.undrained // those of a time before, too, where reading failed
     if (fresh.length > 0) await onAcquired(fresh)
   }
 
