@@ -255,7 +255,7 @@ export class Reader {
   }
 
   #recountInstances(counts: Readonly<Record<string, number>>): Recount['instances'] {
-    const machines: Record<string, InstanceCounts> = {}
+    const machines = Object.create(null) as Record<string, InstanceCounts>
     const of = (machine: string): InstanceCounts => (machines[machine] ??= noInstances())
     for (const name in counts) {
       if (name.startsWith('i:started:')) of(name.slice('i:started:'.length)).started = counts[name]!
@@ -312,5 +312,5 @@ const noInstances = (): InstanceCounts => ({
   failed: 0,
   cancelled: 0,
   removed: 0,
-  states: {},
+  states: Object.create(null) as Record<string, number>,
 })

@@ -14,6 +14,8 @@ export class Session {
   /** As its owner was told, ms since 1970. */
   expiresAt: number
   readonly #numbers = new Map<number, Settled>()
+  /** The greatest number that is no longer remembered. */
+  #floor = 0
 
   constructor(id: string, build: string, expiresAt: number) {
     this.id = id
@@ -21,9 +23,9 @@ export class Session {
     this.expiresAt = expiresAt
   }
 
-  /** What became of a number; undefined: it was never seen, or long ago. */
-  settledAs(n: number): Settled | undefined {
-    return this.#numbers.get(n)
+  /** What became of a number; undefined: it was never seen; `forgotten`: so long ago that nobody can be waiting for it. */
+  settledAs(n: number): Settled | 'forgotten' | undefined {
+    return this.#numbers.get(n) ?? (n <= this.#floor ? 'forgotten' : undefined)
   }
 
   /** Remembers what became of a number. */
@@ -32,5 +34,6 @@ export class Session {
     if (this.#numbers.size <= NUMBERS_KEPT) return
     const [oldest] = this.#numbers.keys()
     this.#numbers.delete(oldest!)
+    this.#floor = Math.max(this.#floor, oldest!)
   }
 }

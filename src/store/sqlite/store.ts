@@ -238,6 +238,7 @@ class SqliteStore implements Store {
     const session = this.#sessionOf(id)
     if (session === undefined) return { kind: 'fenced' }
     const settled = session.settledAs(n)
+    if (settled === 'forgotten') return { kind: 'fenced' }
     if (settled !== undefined) return settled
     try {
       const result = { kind: 'applied', inbox: this.#write(opened, () => opened.writer.apply(change)) } as const
@@ -251,12 +252,11 @@ class SqliteStore implements Store {
   async burn(id: string, n: number): Promise<'burnt' | 'applied' | 'fenced'> {
     this.#ready()
     const session = this.#sessionOf(id)
-    if (session === undefined) return 'fenced'
-    if (session.settledAs(n)?.kind === 'applied') return 'applied'
-    session.settle(n, {
-      kind: 'rejected',
-      error: new PawlError('NUMBER_BURNT', `number ${n} was burnt: take another`),
-    })
+    const settled = session?.settledAs(n)
+    if (session === undefined || settled === 'forgotten') return 'fenced'
+    if (settled?.kind === 'applied') return 'applied'
+    const error = new PawlError('NUMBER_BURNT', `number ${n} was burnt: take another`)
+    session.settle(n, { kind: 'rejected', error })
     return 'burnt'
   }
 
@@ -299,6 +299,7 @@ class SqliteStore implements Store {
     try {
       return read(opened)
     } catch (error) {
+      if (isDiskFailure(error)) this.#broken = error
       throw storeError(error, opened.file.path)
     }
   }

@@ -198,6 +198,15 @@ export const commitCases: readonly StoreTest[] = [
     },
   },
   {
+    title: 'a number of long ago is not applied again either',
+    async run({ store, session }) {
+      const change = changeOf({ counts: { x: 1 } })
+      for (let n = 1; n <= 100; n++) equal((await store.commit(session, n, change)).kind, 'applied')
+      for (const n of [1, 50, 100]) await store.commit(session, n, change)
+      equal((await store.counts())['x'], 100)
+    },
+  },
+  {
     title: 'a burnt number writes nothing any more, and one that was applied says so',
     async run(given) {
       const { store, session } = given
