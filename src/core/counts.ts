@@ -29,7 +29,8 @@ export function conditionOf(
 ): Exclude<InstanceFigure, 'started' | 'removed'> {
   if (instance.status !== 'live') return instance.status
   if (instance.calls === null) return 'waiting'
-  return Object.values(instance.calls).some((call) => call.settled === undefined) ? 'running' : 'waiting'
+  for (const name in instance.calls) if (instance.calls[name]!.settled === undefined) return 'running'
+  return 'waiting'
 }
 
 /** Differences of counts, gathered while a change is built. */

@@ -3,7 +3,7 @@ import type { EdgeDefinition, Given, StepDefinition } from '../machine/definitio
 import type { Draft } from './draft.ts'
 import { emitted } from './emit.ts'
 import { enter, leave } from './entry.ts'
-import { ask, frozen, HandlerFailure } from './failure.ts'
+import { ask, HandlerFailure } from './failure.ts'
 import { givenOf } from './given.ts'
 import type { JournalCause, JournalEntry } from './model.ts'
 
@@ -22,8 +22,12 @@ export type Changed = Pick<JournalEntry, 'change' | 'removed'>
 const none: readonly never[] = []
 const unchanged: Changed = { change: null, removed: none }
 
-const put = (into: Record<string, unknown>, field: string, value: unknown): unknown =>
-  Object.defineProperty(into, field, { value, enumerable: true, configurable: true, writable: true })
+/** An assignment to `__proto__` would set the prototype. */
+const put = (into: Record<string, unknown>, field: string, value: unknown): void => {
+  if (field === '__proto__')
+    Object.defineProperty(into, field, { value, enumerable: true, configurable: true, writable: true })
+  else into[field] = value
+}
 
 /** Changes the data by a patch: a field that is undefined there goes. */
 export function patch(draft: Draft, changes: unknown, place: string): Changed {
@@ -35,7 +39,6 @@ export function patch(draft: Draft, changes: unknown, place: string): Changed {
   for (const [field, value] of ask(place, Object.entries<unknown>, changes as Record<string, unknown>))
     if (value === undefined) removed.push(field)
     else put(kept, field, value)
-  frozen(place, kept)
   const next: Record<string, unknown> = { ...draft.next.data, ...kept }
   for (const field of removed) delete next[field]
   const data = draft.setData(next, place)

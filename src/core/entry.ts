@@ -1,7 +1,7 @@
 // Leaving and entering a state: timers, calls, children, what is emitted on entry.
 import { callKey, customKey } from '../base/id.ts'
 import type { Given, StateDefinition, TimerDefinition } from '../machine/definition.ts'
-import { childKey, groupTimer, openCalls, type Draft } from './draft.ts'
+import { childKey, groupTimer, hasOpenCall, openCalls, type Draft } from './draft.ts'
 import { emitted } from './emit.ts'
 import { ask, check, fitted, frozen, HandlerFailure } from './failure.ts'
 import { givenOf, wanted } from './given.ts'
@@ -9,7 +9,7 @@ import type { CallRecord, ChildRecord, JournalCause, JournalEntry, Spawn, TimerR
 
 /** Ends what belongs to the present state. Answers the calls that are given up: superseded before they started, or interrupted. */
 export function leave(draft: Draft): readonly string[] {
-  const dropped = openCalls(draft.next).map(([name]) => name)
+  const dropped = hasOpenCall(draft.next) ? openCalls(draft.next).map(([name]) => name) : none
   draft.next.calls = null
   draft.next.joined = null
   return dropped
@@ -122,13 +122,20 @@ export function enter(draft: Draft, to: string, from: string | null, cause: Jour
     next.status = typeof state.final === 'function' ? state.final(next.data) : state.final
     next.endedAt = context.now
   }
-  const opened = keep === undefined ? Object.entries(next.calls ?? {}) : none
-  if (opened.length > 0) draft.fresh = new Set([...draft.fresh, ...opened.map(([, call]) => call.key)])
   return {
     to,
-    emitted: emitted(state.emit, () => givenOf(draft, cause)),
+    emitted: state.emit.length === 0 ? none : emitted(state.emit, () => givenOf(draft, cause)),
     spawned,
-    opened: opened.map(([name]) => name),
+    opened: keep !== undefined || next.calls === null ? none : opened(draft, next.calls),
   }
+}
+
+/** Notes that these calls are new: nobody has started them. */
+function opened(draft: Draft, calls: CallRecords): readonly string[] {
+  const fresh = new Set(draft.fresh)
+  const names = Object.keys(calls)
+  for (const name of names) fresh.add(calls[name]!.key)
+  draft.fresh = fresh
+  return names
 }
 type CallRecords = Readonly<Record<string, CallRecord>>

@@ -1,6 +1,6 @@
 // What a dispatch answers.
 import type { Before, Draft } from './draft.ts'
-import { heldByCall, openCalls } from './draft.ts'
+import { heldByCall } from './draft.ts'
 import type { ChildRecord, Fate, Instance, JournalEntry, RefusedWhy, Waiting } from './model.ts'
 import type { Decided } from './waiting.ts'
 
@@ -44,13 +44,17 @@ export const nothing = ({ instance, waiting, children, fresh }: Before, ended: E
 /** When something falls due that only the store remembers. What an open call holds back is found again by that call. */
 function dueAt(draft: Draft): number | null {
   const { now, leaseMs } = draft.context
-  const { status, timers } = draft.next
+  const { status, timers, calls } = draft.next
   if (status !== 'live') return null
-  const held = heldByCall(draft)
   let due = Infinity
-  for (const timer of Object.values(timers ?? {})) if (!(held && timer.due <= now)) due = Math.min(due, timer.due)
-  for (const [, { deadlineAt = Infinity, nextAt = -Infinity }] of openCalls(draft.next))
-    due = Math.min(due, deadlineAt, nextAt - now >= leaseMs ? nextAt : Infinity)
+  if (timers !== null) {
+    const held = heldByCall(draft)
+    for (const timer of Object.values(timers)) if (!(held && timer.due <= now)) due = Math.min(due, timer.due)
+  }
+  for (const name in calls) {
+    const { settled, deadlineAt = Infinity, nextAt = -Infinity } = calls[name]!
+    if (settled === undefined) due = Math.min(due, deadlineAt, nextAt - now >= leaseMs ? nextAt : Infinity)
+  }
   for (const { until } of draft.waiting) due = Math.min(due, until ?? Infinity)
   return due === Infinity ? null : due
 }
@@ -59,8 +63,13 @@ function dueAt(draft: Draft): number | null {
 function snapshot(draft: Draft): Instance {
   const { base, next } = draft
   next.dueAt = dueAt(draft)
-  const fields = Object.keys(next) as (keyof Instance)[]
-  return fields.every((field) => next[field] === base[field]) ? base : Object.freeze({ ...next })
+  // A draft ends here, so `next` is nobody's any more.
+  return next.seq === base.seq && isSame(next, base) ? base : Object.freeze(next)
+}
+
+function isSame(next: Instance, base: Instance): boolean {
+  for (const field in base) if (next[field as keyof Instance] !== base[field as keyof Instance]) return false
+  return true
 }
 
 /** What has become of a draft. */

@@ -9,7 +9,7 @@ import { backoffMs } from '../base/backoff.ts'
 import { errorText } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import type { ActivityDefinition, CallFailure, EdgeDefinition, Given, StateDefinition } from '../machine/definition.ts'
-import { openCalls, type Draft } from './draft.ts'
+import { hasOpenCall, openCalls, type Draft } from './draft.ts'
 import { choose, take } from './edge.ts'
 import { check, HandlerFailure } from './failure.ts'
 import { follow } from './follow.ts'
@@ -17,8 +17,11 @@ import { givenOf } from './given.ts'
 import type { CallRecord, CallSettlement, JournalCause, JournalEntry, ResultInput, Stall } from './model.ts'
 
 /** The activity behind a call, where this build still has it. */
-export const activityOfCall = (state: StateDefinition | undefined, call: CallRecord): ActivityDefinition | undefined =>
-  [...(state?.call?.activities.values() ?? [])].find((activity) => activity.name === call.activity)
+export function activityOfCall(state: StateDefinition | undefined, call: CallRecord): ActivityDefinition | undefined {
+  if (state?.call === undefined) return undefined
+  for (const activity of state.call.activities.values()) if (activity.name === call.activity) return activity
+  return undefined
+}
 
 /** Take-overs in a row after which a call is not started again. */
 export const RECOVERIES = 5
@@ -147,7 +150,7 @@ function inPlace(state: string, { code, message }: CallFailure): Stall {
 /** When all calls are settled: takes `done` or `fail`, or stalls the instance where it is. */
 export function decideCalls(draft: Draft, cause: JournalCause, row?: Partial<JournalEntry>): void {
   const state = draft.at
-  if (state === undefined || draft.next.calls === null || openCalls(draft.next).length > 0) return
+  if (state === undefined || draft.next.calls === null || hasOpenCall(draft.next)) return
   const extra = answers(draft)
   const { error } = extra
   const edge = error === undefined ? state.done : failEdge(state, error.code)
