@@ -62,7 +62,8 @@ export class Lane {
         if (this.#mailbox.size === 0 && this.#between.length === 0) await this.#quiet()
         // One turn lets more results gather: batches grow with load by themselves.
         await this.#clock.turn()
-        for (let work = this.#between.shift(); work !== undefined; work = this.#between.shift()) await work()
+        // Only what is there by now: `stop` puts the next in as soon as one is over, and would keep the batches out for ever.
+        for (const work of this.#between.splice(0)) await work()
         await this.#step.run()
       }
       for (const work of this.#between.splice(0)) await work()
