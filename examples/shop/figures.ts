@@ -77,7 +77,10 @@ export class Watch {
       case 'dead-letter':
         this.#trouble = `dead letter ${event.letter.id}: ${event.letter.error.code}: ${event.letter.error.message}`
         break
-      default:
+      case 'attempt-failed':
+      case 'late-timer':
+      case 'partition-acquired':
+      case 'partition-lost':
     }
   }
 

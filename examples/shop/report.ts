@@ -55,7 +55,7 @@ export function compare(figures: Counts, recounted: Counts): string[] {
       for (const key of new Set([...Object.keys(left!), ...Object.keys(right!)]))
         visit(`${name} ${key}`, left![key], right![key])
     } else if ((a ?? 0) !== (b ?? 0))
-      faults.push(`${name}: the figures say ${String(a ?? 0)}, the tables ${String(b ?? 0)}`)
+      faults.push(`${name}: the figures say ${JSON.stringify(a ?? 0)}, the tables ${JSON.stringify(b ?? 0)}`)
   }
   visit('instances', figures.instances, recounted.instances)
   visit('messages', figures.messages, recounted.messages)

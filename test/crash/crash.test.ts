@@ -20,4 +20,4 @@ test(`after ${KILLS} kills with SIGKILL every order has come to its end, and eve
   expect(result.ended['failed']).toBeGreaterThan(0)
   expect(result.killsAt['boot'] ?? 0).toBeLessThan(KILLS / 3)
   rmSync(folder, { recursive: true })
-})
+}, 300_000)
