@@ -19,6 +19,8 @@ export interface InboxPorts {
 const PAGE = 1_000
 /** How often the table is looked at where nobody hinted. An embedded store has no other writers. */
 const POLL_MS = 100
+/** When a read that failed is tried again, where nobody polls. */
+const AGAIN_MS = 500
 
 /** The inbox of one worker. */
 export class Inbox {
@@ -65,9 +67,17 @@ export class Inbox {
       } while (this.#again)
     } catch (error) {
       this.#ports.onError('the inbox could not be read', error)
+      this.#later()
     } finally {
       this.#reading = false
     }
+  }
+
+  /** Nobody may hint again: what could not be read is read later. */
+  #later(): void {
+    if (this.#ports.store.features.sessions || this.#stopped) return
+    this.#cancel?.()
+    this.#cancel = this.#ports.clock.after(AGAIN_MS, () => void this.hint())
   }
 
   /** These rows are gone. */
