@@ -99,7 +99,9 @@ export class Router {
       return
     }
     // What stands in the box already came before.
-    for (const older of this.#mailbox.takeAll(item.box)) batch.hops.push(older)
+    for (const older of this.#mailbox.takeAll(item.box))
+      if (batch.alone) batch.leftovers.push({ item: older, row: -1 })
+      else batch.hops.push(older)
     if (this.#settings.allRemote || batch.alone || item.hops > HOPS) this.spill(batch, { ...item, hops: 0 })
     else batch.hops.push(item)
   }

@@ -107,12 +107,19 @@ export class Step {
 
   /** One batch. False: there was nothing to do. */
   async run(): Promise<boolean> {
-    const { mailbox } = this.#ports
-    const items = mailbox.gather(this.#narrow ?? this.#settings.items)
+    const items = this.#gather()
     if (items.length === 0) return false
     const batch = await this.#computed(items)
     if (batch !== undefined) await this.#commit(batch)
     return true
+  }
+
+  /** Boxes come whole; who looks for a bad row wants no more than so many items. */
+  #gather(): readonly Item[] {
+    const { mailbox } = this.#ports
+    const items = mailbox.gather(this.#narrow ?? this.#settings.items)
+    if (this.#narrow !== undefined && items.length > this.#narrow) mailbox.putBack(items.splice(this.#narrow))
+    return items
   }
 
   /** The batch of these items; undefined: the store could not be read. Then nothing has happened, and it is tried again soon. */
@@ -324,15 +331,18 @@ export class Step {
   #undo(batch: Batch): void {
     const { cache, mailbox } = this.#ports
     for (const box of batch.touched.keys()) cache.delete(box)
-    mailbox.putBack([...batch.roots, ...batch.hops.filter((item) => !isHop(item))])
+    const roots = new Set([...batch.roots, ...batch.hops.filter((item) => !isHop(item))])
+    for (const { item, row } of batch.leftovers) if (row < 0 && !isHop(item)) roots.add(item)
+    mailbox.putBack([...roots])
   }
 
   /** One row is at fault: smaller batches, until one item is alone with it. */
   async #narrower(batch: Batch, error: unknown): Promise<void> {
-    const { roots } = batch
+    const { roots, alone } = batch
     this.#narrow = Math.max(1, Math.floor(roots.length / 2))
     const [only] = roots
-    if (roots.length > 1 || only === undefined) return
+    // One item may have touched many instances: alone it writes its own, and what it emits goes by the inbox.
+    if (!alone || only === undefined) return
     const { mailbox } = this.#ports
     for (const item of mailbox.takeAll(only.box)) if (item !== only) mailbox.post(item)
     await this.#ports.unwritable(only, error)
