@@ -97,6 +97,11 @@ export class World {
     return life
   }
 
+  /** All apps that were made here, the newest first. */
+  get apps(): readonly App[] {
+    return this.#lives.map(({ app }) => app).reverse()
+  }
+
   /** What a test may look into. */
   engine(app: App): Engine {
     return this.#life(app).engine
