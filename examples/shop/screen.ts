@@ -208,7 +208,6 @@ export function screen(figures: Figures, sign: Sign, canvas: Canvas): string {
     [],
     ...equation(instancesLaw(figures.counts), canvas.columns),
     ...equation(messagesLaw(figures.counts), canvas.columns),
-    [],
     trouble === undefined ? [] : [[`  ${trouble}`, 'red']],
     [[`  kill -9 ${sign.pid}, then start again: every order goes on.  Ctrl-C stops.`, 'dim']],
   ]
