@@ -13,6 +13,8 @@ export interface InboxPorts {
   readonly ownership: Ownership
   readonly router: Router
   readonly post: (item: Item) => void
+  /** Runs work between two batches. A read beside a commit in flight could answer with rows that the commit takes, or miss that it wrote some. */
+  readonly lane: (work: () => Promise<void>) => Promise<void>
   readonly onError: (text: string, error: unknown) => void
 }
 
@@ -47,7 +49,7 @@ export class Inbox {
     this.#cancel?.()
   }
 
-  /** Reads all of it before the partitions count as owned. Fails where the store does. */
+  /** Reads all of it before the partitions count as owned. Runs in the lane. Fails where the store does. */
   async drain(partitions: readonly number[]): Promise<void> {
     await this.#readAll()
     this.#ports.ownership.drained(partitions)
@@ -63,7 +65,7 @@ export class Inbox {
     try {
       do {
         this.#again = false
-        await this.#readAll()
+        await this.#ports.lane(() => this.#readAll())
       } while (this.#again)
     } catch (error) {
       this.#ports.onError('the inbox could not be read', error)

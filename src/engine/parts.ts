@@ -70,6 +70,7 @@ export class Parts {
       ownership,
       router: this.router,
       post: (item) => host.post(item),
+      lane: (work) => this.lane.between(work),
       onError: this.#warn,
     })
     this.attempts = this.#makeAttempts()
