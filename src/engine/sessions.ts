@@ -63,8 +63,7 @@ export class Sessions {
   /** Takes its share; before that, gives away what is over it. Runs in the lane. */
   async rebalance(): Promise<void> {
     const { store, ownership, partitions, onAcquired, onLost } = this.#ports
-    const workers = store.features.sessions ? Math.max(1, (await store.sessions()).length) : 1
-    const want = Math.ceil(partitions / workers)
+    const want = Math.ceil(partitions / (await this.#workers()))
     const over = ownership.all.slice(want)
     if (over.length > 0) {
       await onLost(over)
@@ -73,6 +72,16 @@ export class Sessions {
     if (ownership.size < want) ownership.acquired(await store.acquire(this.#id, want))
     const fresh = ownership.undrained // those of a time before, too, where reading failed
     if (fresh.length > 0) await onAcquired(fresh)
+  }
+
+  /** How many share the store. A session that has expired takes nothing any more: were it counted, its share would lie idle. */
+  async #workers(): Promise<number> {
+    const { store, time } = this.#ports
+    if (!store.features.sessions) return 1
+    const living = (await store.sessions()).filter(
+      ({ session, expiresAt }) => session === this.#id || expiresAt > time.now(),
+    )
+    return Math.max(1, living.length)
   }
 
   /** Renews and rebalances for ever. */
