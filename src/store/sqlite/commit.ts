@@ -9,6 +9,7 @@ import { PawlError } from '../../base/errors.ts'
 import { rowsMissing } from './failure.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
+import type { Rare } from './rare.ts'
 import {
   effectsText,
   eventIdAt,
@@ -63,12 +64,14 @@ const missingOwner = (k: number): never => {
 export class Writer {
   readonly #names: Names
   readonly #ids: Ids
+  readonly #rare: Rare
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
   #lastInbox: number
 
-  constructor(db: DatabaseSync, names: Names, ids: Ids) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Rare) {
     this.#names = names
     this.#ids = ids
+    this.#rare = rare
     const run: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) run[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#run = run as Record<keyof typeof STATEMENTS, StatementSync>
@@ -280,9 +283,11 @@ export class Writer {
       if (this.#run.read.run(n).changes !== 1) throw rowsMissing(`inbox row ${n} is not there to be read`)
     for (const n of change.unwaiting)
       if (this.#run.unwaiting.run(n).changes !== 1) throw rowsMissing(`waiting row ${n} is not there`)
-    for (const { k, waiting: w } of change.rewaiting)
+    for (const { k, waiting: w } of change.rewaiting) {
+      if (k === null) this.#rare.orphans = true
       if (this.#run.rewaiting.run(k, w.why, w.until, w.leftMs, w.n).changes !== 1)
         throw rowsMissing(`waiting row ${w.n} is not there`)
+    }
     for (const row of change.waiting) this.#waiting(row)
     for (const row of change.receipts) this.#receipt(row)
     for (const d of change.deadLetters)
@@ -301,6 +306,7 @@ export class Writer {
   }
 
   #waiting({ k, target, partition, waiting: w, delivery }: WaitingRow): void {
+    if (k === null) this.#rare.orphans = true
     this.#run.waiting.run(
       w.n,
       k,

@@ -7,7 +7,8 @@
 //
 // I1  Every instance with `k` up to the mark in the file is in `pawl_ids`; those above it are read at the start.
 // I2  A name is in memory, or in `pawl_ids`, or nobody's; while a generation is being written, a part of it is in both.
-// I3  What a commit has added here is taken back if that commit is rolled back.
+// I3  A name that is known to be nobody's stops being that as soon as it is added, whatever becomes of the transaction.
+// I4  What a commit has added here is taken back if that commit is rolled back.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { PawlError } from '../../base/errors.ts'
 
@@ -16,6 +17,8 @@ import { PawlError } from '../../base/errors.ts'
 const GENERATION = 32_768
 /** Names that a commit writes for each one that it adds: above 1, so that a generation is written before the next is full. */
 const PACE = 2
+/** Names that are known to be nobody's, at most. */
+const ABSENT_MAX = 4_096
 
 interface Name {
   readonly hash: number
@@ -51,6 +54,8 @@ export class Ids {
   readonly #delete: StatementSync
   readonly #mark: StatementSync
   readonly #recent = new Map<string, number>()
+  /** Names that were looked for and are nobody's: whoever creates an instance has looked for it just before. */
+  readonly #absent = new Set<string>()
   #upTo: number
   #generation: Generation | undefined
   #undo: Undo | undefined
@@ -72,7 +77,13 @@ export class Ids {
 
   /** The instance of that name, or undefined. */
   find(machine: number, id: string): number | undefined {
-    return this.#recent.get(keyOf(machine, id)) ?? this.#stored(machine, id)
+    const key = keyOf(machine, id)
+    const k = this.#recent.get(key) ?? this.#stored(machine, id)
+    if (k === undefined) {
+      if (this.#absent.size >= ABSENT_MAX) this.#absent.clear()
+      this.#absent.add(key)
+    }
+    return k
   }
 
   #stored(machine: number, id: string): number | undefined {
@@ -81,9 +92,10 @@ export class Ids {
 
   /** A new instance, inside a transaction. Throws PawlError `DUPLICATE_ROW` for a name that is taken. */
   add(machine: number, id: string, k: number): void {
-    if (this.find(machine, id) !== undefined)
-      throw new PawlError('DUPLICATE_ROW', `the name of instance ${k} (${id}) belongs to another one already`)
     const key = keyOf(machine, id)
+    const absent = this.#absent.delete(key)
+    if (!absent && (this.#recent.has(key) || this.#stored(machine, id) !== undefined))
+      throw new PawlError('DUPLICATE_ROW', `the name of instance ${k} (${id}) belongs to another one already`)
     if (k <= (this.#generation?.upTo ?? this.#upTo)) {
       this.#insert.run(this.#hash(machine, id), k)
     } else {

@@ -6,6 +6,7 @@ import { Ids } from './ids.ts'
 import { Lister } from './list.ts'
 import { Names } from './names.ts'
 import { Numbers } from './numbers.ts'
+import { rareOf } from './rare.ts'
 import { Reader } from './read.ts'
 import { Retainer } from './retain.ts'
 import { UserStatements } from './transaction.ts'
@@ -35,16 +36,17 @@ export function openTables(
   const { db } = file
   const names = new Names(db)
   const ids = new Ids(db, storeId, idsInMemory)
+  const rare = rareOf(db)
   return {
     file,
     db,
     names,
     ids,
     partitions,
-    writer: new Writer(db, names, ids),
-    reader: new Reader(db, names, ids),
+    writer: new Writer(db, names, ids, rare),
+    reader: new Reader(db, names, ids, rare),
     lister: new Lister(db, names),
-    retainer: new Retainer(db, names, ids),
+    retainer: new Retainer(db, names, ids, rare),
     statements: new UserStatements(db),
     numbers: new Numbers(db),
   }

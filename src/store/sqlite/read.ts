@@ -17,6 +17,7 @@ import type {
 } from '../store.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
+import type { Rare } from './rare.ts'
 import {
   childOf,
   deadLetterOf,
@@ -81,11 +82,13 @@ const STATEMENTS = {
 export class Reader {
   readonly #names: Names
   readonly #ids: Ids
+  readonly #rare: Readonly<Rare>
   readonly #get: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
 
-  constructor(db: DatabaseSync, names: Names, ids: Ids) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Readonly<Rare>) {
     this.#names = names
     this.#ids = ids
+    this.#rare = rare
     const get: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) get[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#get = get as Record<keyof typeof STATEMENTS, StatementSync>
@@ -95,12 +98,15 @@ export class Reader {
   load(target: Target): Found {
     const k = this.#ids.find(this.#names.find(target.machine), target.id)
     const row = k === undefined ? undefined : this.#get.instance.get(k)
-    if (row === undefined)
-      return { target, loaded: null, orphans: this.#get.orphans.all(target.id, target.machine).map(waitingOf) }
+    if (row === undefined) return { target, loaded: null, orphans: this.#rare.orphans ? this.#orphans(target) : [] }
     const instance = instanceOf(row, this.#names)
     const waiting = this.#get.waiting.all(instance.k).map(waitingOf)
     const children = this.#get.children.all(instance.k).map(childOf)
     return { target, loaded: { instance, waiting, children }, orphans: [] }
+  }
+
+  #orphans({ machine, id }: Target): readonly WaitingRow[] {
+    return this.#get.orphans.all(id, machine).map(waitingOf)
   }
 
   /** See `Store.inbox`. */
@@ -159,6 +165,7 @@ export class Reader {
 
   /** See `Store.tombstone`. */
   tombstone({ machine, id }: Target): Tombstone | null {
+    if (!this.#rare.tombstones) return null
     const row = this.#get.tombstone.get(machine, id)
     if (row === undefined) return null
     const by = row['by'] as string | null

@@ -5,6 +5,7 @@ import type { RetentionCut, Tombstone } from '../store.ts'
 import { dayOf } from './commit.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
+import type { Rare } from './rare.ts'
 import { placesOf, statusText, UNIT_OUTCOMES, type Row } from './rows.ts'
 
 // Jumps from machine to machine in the index instead of reading all of it, as `distinct` would.
@@ -42,11 +43,13 @@ const STAMPS_A_MS = 1024
 export class Retainer {
   readonly #names: Names
   readonly #ids: Ids
+  readonly #rare: Rare
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
 
-  constructor(db: DatabaseSync, names: Names, ids: Ids) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Rare) {
     this.#names = names
     this.#ids = ids
+    this.#rare = rare
     const run: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) run[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#run = run as Record<keyof typeof STATEMENTS, StatementSync>
@@ -84,7 +87,7 @@ export class Retainer {
       // A late copy of the message that started it must not start it again while receipts of that time are kept.
       const endedAt = row['ended_at'] as number
       if (endedAt >= cut.receiptsBefore)
-        this.#run.stone.run(this.#names.text(row['machine'] as number), row['id'] as string, endedAt, 'retention', null)
+        this.#stone(this.#names.text(row['machine'] as number), row['id'] as string, endedAt, 'retention')
       left -= rows
       spend(rows)
     }
@@ -96,8 +99,13 @@ export class Retainer {
     const row = k === undefined ? undefined : this.#run.one.get(k)
     if (row === undefined) return false
     this.#instance(row, tally)
-    this.#run.stone.run(target.machine, target.id, at, why, by ?? null)
+    this.#stone(target.machine, target.id, at, why, by)
     return true
+  }
+
+  #stone(machine: string, id: string, at: number, why: string, by?: string): void {
+    this.#rare.tombstones = true
+    this.#run.stone.run(machine, id, at, why, by ?? null)
   }
 
   /** An instance with all that hangs on it; answers the number of rows. */
