@@ -34,8 +34,13 @@ export interface EngineOptions {
   readonly graceMs?: number
   readonly retention?: RetentionSettings
   readonly log?: (record: EngineLog) => void
-  /** For tests: batches of that many items, a cache of that many bytes, everything by the inbox. */
-  readonly tuning?: { readonly batchItems?: number; readonly cacheBytes?: number; readonly allRemote?: boolean }
+  /** For tests: batches of that many items, a cache of that many bytes, everything by the inbox, the inbox read that often. */
+  readonly tuning?: {
+    readonly batchItems?: number
+    readonly cacheBytes?: number
+    readonly allRemote?: boolean
+    readonly pollMs?: number
+  }
 }
 
 /** What an engine says of itself. */

@@ -13,14 +13,14 @@ export interface InboxPorts {
   readonly ownership: Ownership
   readonly router: Router
   readonly post: (item: Item) => void
+  /** How often the table is looked at where nobody hinted. An embedded store has no other writers. */
+  readonly pollMs: number
   /** Runs work between two batches. A read beside a commit in flight could answer with rows that the commit takes, or miss that it wrote some. */
   readonly lane: (work: () => Promise<void>) => Promise<void>
   readonly onError: (text: string, error: unknown) => void
 }
 
 const PAGE = 1_000
-/** How often the table is looked at where nobody hinted. An embedded store has no other writers. */
-const POLL_MS = 100
 /** When a read that failed is tried again, where nobody polls. */
 const AGAIN_MS = 500
 
@@ -41,7 +41,7 @@ export class Inbox {
   /** Polls for ever where other workers write. */
   run(): void {
     if (!this.#ports.store.features.sessions || this.#stopped) return
-    this.#cancel = this.#ports.clock.after(POLL_MS, () => void this.hint().finally(() => this.run()))
+    this.#cancel = this.#ports.clock.after(this.#ports.pollMs, () => void this.hint().finally(() => this.run()))
   }
 
   stop(): void {

@@ -29,7 +29,13 @@ import { unwritable } from './unwritable.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { Clock } from '../base/clock.ts'
 
-const DEFAULTS = { graceMs: 10_000, cacheBytes: 64 * 1024 * 1024, items: 1_000, receiptsMs: 7 * 86_400_000 }
+const DEFAULTS = {
+  graceMs: 10_000,
+  cacheBytes: 64 * 1024 * 1024,
+  items: 1_000,
+  pollMs: 100,
+  receiptsMs: 7 * 86_400_000,
+}
 /** When a read that failed is tried again. */
 const READ_AGAIN = { firstMs: 20, factor: 2, maxMs: 1_000 }
 /** More than this in the boxes: background work waits. */
@@ -71,6 +77,7 @@ export class Parts {
       router: this.router,
       post: (item) => host.post(item),
       lane: (work) => this.lane.between(work),
+      pollMs: tuning.pollMs ?? DEFAULTS.pollMs,
       onError: this.#warn,
     })
     this.attempts = this.#makeAttempts()
