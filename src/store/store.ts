@@ -43,6 +43,8 @@ export interface Delivery {
   readonly receipt?: boolean
   /** Redriven: the dead letter that goes when this is decided about. */
   readonly deadLetter?: string
+  /** Looked at before by a build that did not know it: its own receipt makes it no duplicate. */
+  readonly again?: boolean
 }
 
 /** A row of the inbox: in the order of `n` among those of one priority, higher priority first. */
