@@ -58,13 +58,17 @@ function join(draft: Draft, state: StateDefinition, type: string, taking: Taking
 const hasOlder = (draft: Draft, type: string, n: number): boolean =>
   draft.waiting.some(({ n: place, input }) => place < n && input.kind === 'message' && input.type === type)
 
+/** Who sent it again, and why. */
+export const redriven = ({ why, by }: MessageInput): { readonly why?: string; readonly by?: string } =>
+  why === undefined ? {} : { why, ...(by !== undefined && { by }) }
+
 /** Looks at a message whose payload is checked. `n`: its place among the waiting; Infinity for one that is new. */
 export function lookAt(draft: Draft, input: MessageInput, n = Infinity): Looked {
   const { type, command, ifSeq, why } = input
   const { status, seq } = draft.next
   const cause = causeOf(input, 'message', type)
   const extra = { message: input.data }
-  const taking = { cause, extra, row: { unit: true, ...(why !== undefined && { why }) } }
+  const taking = { cause, extra, row: { unit: true, ...redriven(input) } }
   if (hasEnded(status)) return command ? refused(draft, taking, 'ended') : ignored(draft, taking)
   const cancels = draft.definition.cancelBy.has(type)
   const state = draft.at
