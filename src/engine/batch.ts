@@ -41,6 +41,33 @@ export interface Touched {
   readonly entries: JournalEntry[]
 }
 
+const nothing: readonly never[] = []
+const noRows: ReadonlyMap<number, WaitingRow> = new Map()
+const noKeys: ReadonlySet<string> = new Set()
+
+/** An instance as a batch finds it. */
+export const touchedOf = (
+  { box, target, partition }: Pick<Item, 'box' | 'target' | 'partition'>,
+  definition: MachineDefinition,
+  before: Entry,
+): Touched => ({
+  box,
+  target,
+  partition,
+  definition,
+  before,
+  instance: before.instance,
+  // Most instances have nothing that waits: those share their nothing.
+  waiting: before.waiting.length === 0 ? nothing : before.waiting.map((row) => row.waiting),
+  rows: before.waiting.length === 0 ? noRows : new Map(before.waiting.map((row) => [row.waiting.n, row])),
+  children: before.children,
+  fresh: noKeys,
+  stamp: 0,
+  created: false,
+  tells: false,
+  entries: [],
+})
+
 /** A message that a full batch could not apply: a row of the inbox in this commit, and its place in memory after it. */
 export interface Spilled {
   readonly item: Item
@@ -80,6 +107,8 @@ export class Batch {
   readonly leftovers: Spilled[] = []
   /** Local hops, for the next wave. */
   hops: Item[] = []
+  /** Dead letters that are not there any more: somebody was faster, in the store or in this batch. */
+  readonly gone = new Set<string>()
   /** Called after the commit, in order. */
   readonly after: (() => void)[] = []
   /** Transitions so far. */

@@ -239,6 +239,18 @@ export class Booker {
     return told
   }
 
+  /** True: the dead letter that this would redrive or discard is gone, and so nothing happens but that its operator is told. */
+  gone(batch: Batch, item: Item): boolean {
+    const letter = item.delivery?.deadLetter
+    if (letter === undefined || !batch.gone.has(letter)) return false
+    this.#ports.ledger.leaveInbox(batch, item)
+    const { reply } = item
+    const message = `the dead letter "${letter}" is gone: somebody else has redriven or discarded it`
+    if (reply !== undefined)
+      batch.after.push(() => reply({ fate: 'bad', code: 'UNKNOWN_DEAD_LETTER', message, entries: [] }))
+    return true
+  }
+
   /** Its instance was erased: a late message does not start it again. */
   removed(batch: Batch, item: Item): void {
     const { ledger } = this.#ports

@@ -101,7 +101,8 @@ export class Client {
     const unit = item.input.kind === 'message' || item.input.kind === 'event'
     if (unit) {
       tally.add(messageCount('pending'))
-      if (!item.counted) tally.add(messageCount('accepted'))
+      // Until it is decided about, what is redriven lies in the inbox beside its dead letter.
+      if (!item.counted || item.delivery?.deadLetter !== undefined) tally.add(messageCount('accepted'))
     }
     await store.append([router.row({ ...item, delivery: { ...item.delivery, receipt: true } })], tally.sums)
     return item.storedOnly === true ? { fate: 'lost', entries: [] } : this.#receipt(item)
@@ -111,7 +112,10 @@ export class Client {
   async #receipt(item: Item): Promise<Told> {
     const key = { target: receiptTarget(item), source: item.delivery?.dedup?.source ?? '', id: item.input.id }
     for (;;) {
-      const [receipt] = await this.engine.store.receipts([key])
+      // The receipt of what is redriven is of its first coming as long as the dead letter is there.
+      const letter = item.delivery?.deadLetter
+      const decided = letter === undefined || (await this.engine.store.deadLetter(letter)) === null
+      const [receipt] = decided ? await this.engine.store.receipts([key]) : []
       if (receipt !== undefined) return toldBy(receipt)
       await this.pause(POLL_MS)
       this.engine.check()

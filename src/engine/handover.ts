@@ -28,7 +28,7 @@ function rowsOf(router: Router, items: readonly Item[]): { rows: Omit<InboxRow, 
     const { input, delivery, reply } = item
     if (input.kind === 'message' || input.kind === 'event') {
       tally.add(messageCount('pending'))
-      if (!item.counted) tally.add(messageCount('accepted'))
+      if (!item.counted || delivery?.deadLetter !== undefined) tally.add(messageCount('accepted'))
     }
     return router.row(reply === undefined ? item : { ...item, delivery: { ...delivery, receipt: true } })
   })

@@ -67,6 +67,7 @@ export class Ledger {
   /** A dead letter goes: redriven as this very input, or discarded by an operator. */
   undead(batch: Batch, deadLetter: string, input: Item['input']): void {
     batch.open.undead.push(deadLetter)
+    batch.gone.add(deadLetter)
     batch.tally.add(messageCount('dead'), -1)
     if (input.kind === 'message') return
     batch.tally.add(messageCount('discarded'))
@@ -77,7 +78,10 @@ export class Ledger {
   leaveInbox(batch: Batch, item: Item): void {
     if (item.inbox === undefined) return
     batch.open.read.push(item.inbox)
-    if (isUnit(item.input)) batch.tally.add(messageCount('pending'), -1)
+    if (!isUnit(item.input)) return
+    batch.tally.add(messageCount('pending'), -1)
+    // What was redriven over the inbox lay there beside its dead letter.
+    if (item.delivery?.deadLetter !== undefined) this.accept(batch, -1)
   }
 
   /** What became of an input whose sender gave its id, or waits at another worker. */

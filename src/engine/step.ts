@@ -15,7 +15,7 @@ import type { Context } from '../core/draft.ts'
 import { dispatch } from '../core/transition.ts'
 import type { MachineDefinition } from '../machine/definition.ts'
 import type { Found, ReceiptRow, Store } from '../store/store.ts'
-import { Batch, type Touched } from './batch.ts'
+import { Batch, touchedOf, type Touched } from './batch.ts'
 import type { Booker } from './book.ts'
 import { entryOf, type Cache, type Entry } from './cache.ts'
 import type { Committer } from './commit.ts'
@@ -71,6 +71,9 @@ export interface StepPorts {
   readonly unwritable: (item: Item, error: unknown) => Promise<void>
 }
 
+/** Items that are gathered at least, however slow they are. */
+const ROOM_MIN = 32
+
 /** An unknown instance, and no message waits for it. */
 const NOBODY: Entry = { instance: null, waiting: [], children: new Map() }
 
@@ -98,11 +101,15 @@ export class Step {
   #narrow: number | undefined
   /** Reads that have failed in a row. */
   #failures = 0
-  #stones = new Map<string, boolean>()
+  /** Boxes of this batch whose instance was erased. */
+  readonly #stones = new Set<string>()
+  /** How many items are gathered at once: as many as a batch has had time for lately. */
+  #room: number
 
   constructor(ports: StepPorts, settings: StepSettings) {
     this.#ports = ports
     this.#settings = settings
+    this.#room = settings.items
   }
 
   /** One batch. False: there was nothing to do. */
@@ -117,7 +124,7 @@ export class Step {
   /** Boxes come whole; who looks for a bad row wants no more than so many items. */
   #gather(): readonly Item[] {
     const { mailbox } = this.#ports
-    const items = mailbox.gather(this.#narrow ?? this.#settings.items)
+    const items = mailbox.gather(this.#narrow ?? this.#room)
     if (this.#narrow !== undefined && items.length > this.#narrow) mailbox.putBack(items.splice(this.#narrow))
     return items
   }
@@ -130,6 +137,7 @@ export class Step {
       batch = new Batch(await reading(now), this.#narrow === 1)
       await this.#compute(batch, items)
       this.#failures = 0
+      this.#fit(batch, items.length)
       return batch
     } catch (error) {
       if (!(error instanceof ReadFailure)) throw error
@@ -139,6 +147,13 @@ export class Step {
       await onRead(error.cause, this.#failures)
       return undefined
     }
+  }
+
+  /** What is gathered and not looked at was loaded for nothing, and goes back: the next batch takes less. */
+  #fit({ leftovers }: Batch, gathered: number): void {
+    const { items } = this.#settings
+    if (leftovers.length === 0) this.#room = Math.min(items, this.#room * 2)
+    else this.#room = Math.min(items, Math.max(ROOM_MIN, gathered - leftovers.length))
   }
 
   /** Waves: the targets of local hops are known only after a transition. Parents are told when all else is quiet. */
@@ -182,6 +197,8 @@ export class Step {
     const receipts: { target: string; source: string; id: string }[] = []
     for (const item of wave) {
       const { delivery, input, box } = item
+      if (delivery?.deadLetter !== undefined && (await store.deadLetter(delivery.deadLetter)) === null)
+        batch.gone.add(delivery.deadLetter)
       if (isFirst(delivery)) receipts.push({ target: receiptTarget(item), source: delivery.dedup.source, id: input.id })
       if (input.kind === 'event' || batch.touched.has(box) || missing.has(box)) continue
       const entry = item.isNew === true ? NOBODY : cache.get(box)
@@ -190,89 +207,56 @@ export class Step {
     }
     if (!ks.has(wave.length)) await ks.ensure(wave.length)
     if (!places.has(wave.length)) await places.ensure(wave.length)
-    if (missing.size > 0)
-      for (const found of await store.load([...missing.values()].map(({ target }) => target)))
-        await this.#found(batch, found, missing)
+    if (missing.size > 0) {
+      for (const found of await store.load(Array.from(missing.values(), ({ target }) => target)))
+        this.#found(batch, found, missing)
+      if (this.#ports.stones()) await this.#lookForStones(batch, missing)
+    }
     if (receipts.length === 0) return new Map()
     return new Map((await store.receipts(receipts)).map((row) => [receiptKey(row), row]))
   }
 
-  async #found(batch: Batch, found: Found, missing: ReadonlyMap<string, Item>): Promise<void> {
-    const box = boxOf(found.target)
-    const item = missing.get(box)
+  #found(batch: Batch, { target, loaded, orphans }: Found, missing: ReadonlyMap<string, Item>): void {
+    const item = missing.get(boxOf(target))
     if (item === undefined) return
-    this.#touch(batch, item, entryOf(found.loaded, found.orphans))
-    if (found.loaded === null && this.#ports.stones())
-      this.#stones.set(box, (await this.#ports.store.tombstone(found.target)) !== null)
+    this.#touch(batch, item, loaded === null && orphans.length === 0 ? NOBODY : entryOf(loaded, orphans))
+  }
+
+  /** Whoever is not there may have been erased. */
+  async #lookForStones(batch: Batch, missing: ReadonlyMap<string, Item>): Promise<void> {
+    for (const [box, { target }] of missing)
+      if (batch.touched.get(box)?.instance === null && (await this.#ports.store.tombstone(target)) !== null)
+        this.#stones.add(box)
   }
 
   #touch(batch: Batch, item: Item, before: Entry): void {
-    const { box, target, partition } = item
-    const definition = this.#ports.registry.machines.get(target.machine)
-    if (definition === undefined) return
-    const { instance, children } = before
-    batch.touched.set(box, {
-      box,
-      target,
-      partition,
-      definition,
-      before,
-      instance,
-      children,
-      waiting: before.waiting.map((row) => row.waiting),
-      rows: new Map(before.waiting.map((row) => [row.waiting.n, row])),
-      fresh: new Set(),
-      stamp: 0,
-      created: false,
-      tells: false,
-      entries: [],
-    })
+    const definition = this.#ports.registry.machines.get(item.target.machine)
+    if (definition !== undefined) batch.touched.set(item.box, touchedOf(item, definition, before))
   }
 
   #process(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>): void {
     if (this.#duplicate(batch, item, found)) return
     const { booker, publisher } = this.#ports
+    if (booker.gone(batch, item)) return
     const { input } = item
     if (input.kind === 'event') {
       publisher.letter(batch, item, input as EventLetter)
       return
     }
     const touched = batch.touched.get(item.box) ?? this.#stranger(batch, item)
-    if (touched.instance === null && this.#stones.get(item.box) === true) {
+    if (touched.instance === null && this.#stones.has(item.box)) {
       booker.removed(batch, item)
       return
     }
-    const { instance, waiting, children, fresh } = touched
-    const outcome = dispatch(
-      touched.definition,
-      item.target.id,
-      { instance, waiting, children, fresh },
-      input,
-      this.#context(batch, item, touched),
-    )
+    const context = this.#context(batch, item, touched)
+    const outcome = dispatch(touched.definition, item.target.id, touched, input, context)
     booker.book(batch, touched, item, outcome)
   }
 
   /** A machine that this build does not know: its messages are parked. */
   #stranger(batch: Batch, item: Item): Touched {
-    const { box, target, partition } = item
-    const touched: Touched = {
-      box,
-      target,
-      partition,
-      definition: unknownMachine(target.machine),
-      before: NOBODY,
-      instance: null,
-      waiting: [],
-      rows: new Map(),
-      children: new Map(),
-      fresh: new Set(),
-      stamp: 0,
-      created: false,
-      tells: false,
-      entries: [],
-    }
-    batch.touched.set(box, touched)
+    const touched = touchedOf(item, unknownMachine(item.target.machine), NOBODY)
+    batch.touched.set(item.box, touched)
     return touched
   }
 
@@ -343,10 +327,15 @@ export class Step {
     const [only] = roots
     // One item may have touched many instances: alone it writes its own, and what it emits goes by the inbox.
     if (!alone || only === undefined) return
-    const { mailbox } = this.#ports
+    const { mailbox, unwritable, onRead } = this.#ports
     for (const item of mailbox.takeAll(only.box)) if (item !== only) mailbox.post(item)
-    await this.#ports.unwritable(only, error)
-    this.#narrow = undefined
+    try {
+      await unwritable(only, error)
+      this.#narrow = undefined
+    } catch (unread) {
+      mailbox.putBack([only])
+      await onRead(unread, 1)
+    }
   }
 }
 

@@ -62,11 +62,18 @@ export async function unwritable(
     id: item.target.id,
     error,
   })
+  // What cannot be read is the caller's to try again.
   const [found] = item.input.kind === 'event' ? [] : await host.store.load([item.target])
   const instance = found?.loaded?.instance
   const tally = new Tally()
   const read = item.inbox === undefined ? [] : [item.inbox]
-  if (item.counted && isUnit(item.input)) {
+  if (item.delivery?.deadLetter !== undefined) {
+    // It is its dead letter still.
+    if (item.inbox !== undefined) {
+      tally.add(messageCount('pending'), -1)
+      tally.add(messageCount('accepted'), -1)
+    }
+  } else if (item.counted && isUnit(item.input)) {
     // It was accepted, and cannot be kept in any table: that is told, loudly, and counted as discarded.
     if (item.inbox !== undefined) tally.add(messageCount('pending'), -1)
     tally.add(messageCount('discarded'))
