@@ -11,10 +11,25 @@ export type InstanceFigure = 'started' | 'running' | 'waiting' | 'stalled' | 'do
 export type MessageFigure =
   'accepted' | 'applied' | 'ignored' | 'refused' | 'unclaimed' | 'waiting' | 'pending' | 'dead' | 'discarded'
 
+// Remembered: a name is asked for several times with every transition, and a text that was just put together is slow as a key.
+// They come of definitions, so there are few.
+type Names = Map<string, Map<string, string>>
+const instanceNames: Names = new Map()
+const stateNames: Names = new Map()
+
+function remembered(names: Names, family: 'i' | 's', what: string, machine: string): string {
+  let ofMachine = names.get(machine)
+  if (ofMachine === undefined) names.set(machine, (ofMachine = new Map()))
+  let name = ofMachine.get(what)
+  if (name === undefined) ofMachine.set(what, (name = `${family}:${what}:${machine}`))
+  return name
+}
+
 /** How many instances of a machine are in that condition; `started` and `removed` only grow. */
-export const instanceCount = (machine: string, figure: InstanceFigure): string => `i:${figure}:${machine}`
+export const instanceCount = (machine: string, figure: InstanceFigure): string =>
+  remembered(instanceNames, 'i', figure, machine)
 /** How many living instances of a machine are in that state. */
-export const stateCount = (machine: string, state: string): string => `s:${state}:${machine}`
+export const stateCount = (machine: string, state: string): string => remembered(stateNames, 's', state, machine)
 /** How many messages of the whole store were, or are, that. */
 export const messageCount = (figure: MessageFigure): string => `m:${figure}`
 /** Decided messages whose rows are gone, or never were. */

@@ -29,11 +29,22 @@ export function entryOf(loaded: Loaded | null, orphans: readonly WaitingRow[]): 
 }
 const none: ReadonlyMap<string, ChildRecord> = new Map()
 
-/** Committed instances by box. */
+interface Kept {
+  readonly entry: Entry
+  readonly bytes: number
+  readonly partition: number
+}
+
+/**
+ * Committed instances by box. Two generations: what is used goes into the young one, and when that holds half of the bytes the old one
+ * is dropped and takes its place. So what was used least recently goes first, roughly, and a use costs no more than finding it.
+ */
 export class Cache {
-  readonly #entries = new Map<string, { readonly entry: Entry; readonly bytes: number; readonly partition: number }>()
+  #young = new Map<string, Kept>()
+  #old = new Map<string, Kept>()
+  #youngBytes = 0
+  #oldBytes = 0
   readonly #bytesMax: number
-  #bytes = 0
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax
@@ -41,43 +52,59 @@ export class Cache {
 
   /** The entry, which counts as used now. */
   get(box: string): Entry | undefined {
-    const found = this.#entries.get(box)
-    if (found === undefined) return undefined
-    this.#entries.delete(box)
-    this.#entries.set(box, found)
-    return found.entry
+    const young = this.#young.get(box)
+    if (young !== undefined) return young.entry
+    const old = this.#old.get(box)
+    if (old === undefined) return undefined
+    this.#old.delete(box)
+    this.#oldBytes -= old.bytes
+    this.#keep(box, old)
+    return old.entry
   }
 
   set(box: string, partition: number, entry: Entry): void {
     this.delete(box)
-    const bytes = bytesOf(entry)
-    this.#entries.set(box, { entry, bytes, partition })
-    this.#bytes += bytes
-    for (const [oldest, { bytes: size }] of this.#entries) {
-      if (this.#bytes <= this.#bytesMax) break
-      this.#entries.delete(oldest)
-      this.#bytes -= size
-    }
+    this.#keep(box, { entry, bytes: bytesOf(entry), partition })
+  }
+
+  #keep(box: string, kept: Kept): void {
+    this.#young.set(box, kept)
+    this.#youngBytes += kept.bytes
+    if (this.#youngBytes * 2 <= this.#bytesMax) return
+    this.#old = this.#young
+    this.#oldBytes = this.#youngBytes
+    this.#young = new Map()
+    this.#youngBytes = 0
+    if (this.#oldBytes > this.#bytesMax) this.clear()
   }
 
   delete(box: string): void {
-    const found = this.#entries.get(box)
-    if (found === undefined) return
-    this.#entries.delete(box)
-    this.#bytes -= found.bytes
+    const young = this.#young.get(box)
+    if (young !== undefined) {
+      this.#young.delete(box)
+      this.#youngBytes -= young.bytes
+      return
+    }
+    const old = this.#old.get(box)
+    if (old === undefined) return
+    this.#old.delete(box)
+    this.#oldBytes -= old.bytes
   }
 
   /** Forgets a partition that is not ours any more. */
   forget(partition: number): void {
-    for (const [box, found] of this.#entries) if (found.partition === partition) this.delete(box)
+    for (const generation of [this.#young, this.#old])
+      for (const [box, kept] of generation) if (kept.partition === partition) this.delete(box)
   }
 
   clear(): void {
-    this.#entries.clear()
-    this.#bytes = 0
+    this.#young.clear()
+    this.#old.clear()
+    this.#youngBytes = 0
+    this.#oldBytes = 0
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#young.size + this.#old.size
   }
 }

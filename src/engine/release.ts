@@ -5,6 +5,7 @@ import type { Attempts } from './attempts.ts'
 import type { Batch, Touched } from './batch.ts'
 import type { Cache } from './cache.ts'
 import type { Due } from './due.ts'
+import type { WaitingRow } from '../store/store.ts'
 import type { Watchers } from './watch.ts'
 
 /** Whom a release tells. */
@@ -44,22 +45,23 @@ export function release(ports: ReleasePorts, batch: Batch, ms: number): void {
 
 /** Ended instances leave memory: nothing more is expected of them. */
 function remember(cache: Cache, touched: Touched): void {
-  const { box, partition, instance, waiting, rows, children } = touched
+  const { box, partition, instance, waiting, children } = touched
   if (instance === null ? waiting.length === 0 : hasEnded(instance.status)) {
     cache.delete(box)
     return
   }
-  const kept = waiting.flatMap((one) => {
+  cache.set(box, partition, { instance, waiting: waiting.length === 0 ? nothing : rowsNow(touched), children })
+}
+const nothing: readonly never[] = []
+
+/** The rows of what waits, as they are stored now. */
+function rowsNow({ instance, waiting, rows }: Touched): readonly WaitingRow[] {
+  const k = instance?.k ?? null
+  return waiting.flatMap((one) => {
     const row = rows.get(one.n)
-    return row === undefined
-      ? []
-      : [
-          row.waiting === one && row.k === (instance?.k ?? null)
-            ? row
-            : { ...row, k: instance?.k ?? null, waiting: one },
-        ]
+    if (row === undefined) return []
+    return [row.waiting === one && row.k === k ? row : { ...row, k, waiting: one }]
   })
-  cache.set(box, partition, { instance, waiting: kept, children })
 }
 
 function tell(lifecycle: Lifecycle, batch: Batch, ms: number): void {

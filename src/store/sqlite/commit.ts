@@ -56,6 +56,9 @@ const STATEMENTS = {
   head: 'insert into pawl_partitions values (?, ?, ?) on conflict do update set head = excluded.head, stamp = excluded.stamp',
 } as const
 
+/** What a journal row is written with: its instance as it is after the change, or as it is in the file. */
+type RowOwner = Owner & Partial<Pick<Instance, 'data' | 'dataText'>>
+
 const missingOwner = (k: number): never => {
   throw rowsMissing(`a journal row belongs to k ${k}, and there is no such instance`)
 }
@@ -118,7 +121,7 @@ export class Writer {
   }
 
   #instances({ instances, created, journal }: Change): void {
-    const owners = new Map<number, Owner>()
+    const owners = new Map<number, RowOwner>()
     for (const instance of instances) {
       owners.set(instance.k, instance)
       if (created.has(instance.k)) this.#insert(instance)
@@ -242,7 +245,7 @@ export class Writer {
     return lives
   }
 
-  #journal(row: JournalRow, owner: Owner): void {
+  #journal(row: JournalRow, owner: RowOwner): void {
     const { entry } = row
     const { cause } = entry
     this.#run.journal.run(
@@ -256,7 +259,8 @@ export class Writer {
       cause.at === entry.at ? null : cause.at,
       entry.from === null ? null : this.#names.number(entry.from),
       this.#names.number(entry.to),
-      jsonOrNull(entry.change),
+      // The first row changes all: its text is there already.
+      entry.change === owner.data && owner.dataText !== undefined ? owner.dataText : jsonOrNull(entry.change),
       effectsText(row, owner),
     )
   }
