@@ -41,6 +41,8 @@ function timersOf(draft: Draft, state: StateDefinition, from: string | null, seq
   return Object.keys(timers).length === 0 ? null : timers
 }
 
+const UNTRIED = { attempts: 0, unknown: false, recoveries: 0 } as const
+
 /** Opens what the state calls. Nothing to call: null, and `done` follows. */
 function callsOf(
   draft: Draft,
@@ -62,7 +64,9 @@ function callsOf(
           ? callKey(draft.next.incarnation, seq, name)
           : customKey(draft.definition.name, custom, name),
       input: fitted(activity.input, input, `input of ${activity.name}`),
-      ...{ attempts: 0, unknown: false, openedAt: now, recoveries: 0, runner: session },
+      ...UNTRIED,
+      openedAt: now,
+      runner: session,
       ...(withinMs !== undefined && { deadlineAt: now + withinMs }),
     }
   }

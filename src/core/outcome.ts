@@ -35,11 +35,9 @@ export interface Outcome extends Ended {
   readonly fresh: ReadonlySet<string>
 }
 
+const UNCHANGED = { created: false, journal: [], own: 0, decided: [] } as const
 /** Nothing has changed. */
-export const nothing = ({ instance, waiting, children, fresh }: Before, ended: Ended): Outcome => ({
-  ...ended,
-  ...{ instance, created: false, journal: [], own: 0, waiting, decided: [], children, fresh },
-})
+export const nothing = (before: Before, ended: Ended): Outcome => ({ ...before, ...UNCHANGED, ...ended })
 
 /** When something falls due that only the store remembers. What an open call holds back is found again by that call. */
 function dueAt(draft: Draft): number | null {

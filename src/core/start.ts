@@ -5,7 +5,6 @@ import { causeOf, Draft, type Before, type Context } from './draft.ts'
 import { emitted } from './emit.ts'
 import { enter } from './entry.ts'
 import { ask, check } from './failure.ts'
-import { redriven } from './fate.ts'
 import { follow } from './follow.ts'
 import { givenOf } from './given.ts'
 import { hasEnded, type Instance, type MessageInput, type StartInput } from './model.ts'
@@ -13,34 +12,39 @@ import { nothing, outcomeOf, type Ended, type Outcome } from './outcome.ts'
 import { decideAbout } from './reading.ts'
 import { deadBy, FULL, isFull, retryWaiting, type Decided } from './waiting.ts'
 
-type Create = NonNullable<Context['create']>
+/** Where something begins. */
+export interface Place {
+  readonly definition: MachineDefinition
+  readonly id: string
+  readonly before: Before
+  readonly context: Context
+}
+type Creating = StartInput | MessageInput
 
-/** What has no life yet. */
-const blank = (definition: MachineDefinition, id: string, { k, partition }: Create): Instance => ({
-  ...{ k, machine: definition.name, id, partition, incarnation: '', version: 0, priority: 0, fairKey: null },
-  ...{ status: 'live', state: definition.initial, seq: 0, entry: 0, enteredAt: 0, data: {}, dataText: '{}' },
-  ...{ calls: null, timers: null, dueAt: null, joined: null, stamp: 0, parent: null, startHash: '', stalled: null },
-  ...{ correlation: '', startedAt: 0, endedAt: null },
-})
+const UNBORN = { incarnation: '', version: 0, priority: 0, fairKey: null, seq: 0, entry: 0, stamp: 0 } as const
+const EMPTY = { data: {}, dataText: '{}', startHash: '', dueAt: null, enteredAt: 0, parent: null } as const
+const ALIVE = { status: 'live', calls: null, timers: null, joined: null, stalled: null, endedAt: null } as const
 
 /** A first life, or another one: its numbers go on, so that what is late from the life before is known as such. */
-const born = (
-  definition: MachineDefinition,
-  base: Instance,
-  input: StartInput | MessageInput,
-  at: number,
-  incarnation: string,
-): Instance => ({
-  ...base,
-  ...{ incarnation, version: definition.version, priority: definition.priority, correlation: input.correlation },
-  ...{ status: 'live', calls: null, timers: null, joined: null, stalled: null, startedAt: at, endedAt: null },
-  parent: input.kind === 'start' ? (input.parent ?? null) : null,
-})
+function born(
+  { definition, id, before, context }: Place,
+  input: Creating,
+  made: NonNullable<Context['create']>,
+): Draft {
+  const { name: machine, initial: state, version, priority } = definition
+  const { k, partition, incarnation } = made
+  const { correlation } = input
+  const startedAt = context.now
+  const parent = input.kind === 'start' ? (input.parent ?? null) : null
+  const blank = { ...UNBORN, ...EMPTY, ...ALIVE, k, machine, id, partition, state, correlation, startedAt }
+  const draft = new Draft(definition, before.instance ?? blank, before, context)
+  draft.next = { ...draft.base, ...ALIVE, incarnation, version, priority, correlation, startedAt, parent }
+  return draft
+}
 
 /** Creates an instance. Where its first transition fails, nothing is. */
-function create(draft: Draft, input: StartInput | MessageInput, name: string, given: () => unknown): Outcome {
+function create(draft: Draft, input: Creating, name: string, given: () => unknown): Outcome {
   const { definition, next, before } = draft
-  const decided: Decided[] = []
   const begin = (): Ended => {
     const cause = causeOf(input, 'start', name)
     const change = draft.setData(definition.dataOf(given()), name, 'BAD_DATA')
@@ -49,87 +53,58 @@ function create(draft: Draft, input: StartInput | MessageInput, name: string, gi
     const begun = emitted(definition.begin?.emit ?? [], () => givenOf(draft, cause))
     const entered = enter(draft, definition.initial, null, cause)
     const all = [...begun, ...entered.emitted]
-    const row = { ...entered, from: null, emitted: all, change, unit: input.kind === 'message' }
-    draft.record(cause, input.kind === 'message' ? { ...row, ...redriven(input) } : row)
+    draft.record(cause, { ...entered, from: null, emitted: all, change, unit: input.kind === 'message' })
     follow(draft, cause)
     return { fate: 'applied' }
   }
   const ended = draft.attempt(begin, (error): Ended => ({ fate: 'dead', ...deadBy(draft, error) }))
   if (ended.fate !== 'applied') return nothing(before, ended)
   const own = draft.journal.length
+  const decided: Decided[] = []
   retryWaiting(draft, decided)
   return outcomeOf(draft, ended, own, decided, true)
 }
 
-const draftOf = (
-  definition: MachineDefinition,
-  base: Instance,
-  before: Before,
-  input: StartInput | MessageInput,
-  context: Context,
-): Draft => {
-  const incarnation = context.create?.incarnation ?? ''
-  const draft = new Draft(definition, base, before, context)
-  draft.next = born(definition, base, input, context.now, incarnation)
-  return draft
-}
-
 /** An input for an instance that is not there. */
-export function startNew(
-  definition: MachineDefinition,
-  id: string,
-  before: Before,
-  input: StartInput | MessageInput,
-  context: Context,
-): Outcome {
-  const { create: made } = context
-  const draftNew = (by: StartInput | MessageInput): Draft =>
-    draftOf(definition, blank(definition, id, made!), before, by, context)
-  if (input.kind === 'start')
-    return made === null ? nothing(before, { fate: 'late' }) : create(draftNew(input), input, 'run', () => input.data)
+export function startNew(place: Place, input: Creating): Outcome {
+  const { definition, before } = place
+  const made = place.context.create
+  if (input.kind === 'start') {
+    if (made === null) return nothing(before, { fate: 'late' })
+    return create(born(place, input, made), input, 'run', () => input.data)
+  }
   const read = decideAbout(definition, input)
   if (read.kind === 'build') return nothing(before, { fate: 'build' })
   if (read.kind === 'bad') return nothing(before, { fate: 'dead', code: 'BAD_DATA', message: read.problem })
   const { type, command, ifSeq } = input
   const start = definition.start.get(type)
   if (start !== undefined && ifSeq === undefined && made !== null)
-    return create(draftNew(input), input, type, () => ask(`start "${type}"`, start, read.input.data))
+    return create(born(place, input, made), input, type, () => ask(`start "${type}"`, start, read.input.data))
   if (command) return nothing(before, { fate: 'unknown' })
   return nothing(before, isFull(before.waiting, input) ? FULL : { fate: 'absent' })
 }
 
 /** A parent's child: adopted where it is its own already, by whatever life of it; given a new life where it has ended and that is asked for. */
-function adopt(
-  definition: MachineDefinition,
-  instance: Instance,
-  before: Before,
-  input: StartInput,
-  context: Context,
-): Outcome {
+function adopt(place: Place, instance: Instance, input: StartInput): Outcome {
+  const { before, context } = place
   const { parent } = instance
   const by = input.parent
   if (by === undefined || parent?.machine !== by.machine || parent.id !== by.id)
     return nothing(before, { fate: 'taken' })
-  if (input.restart === true && hasEnded(instance.status) && context.create !== null)
-    return create(draftOf(definition, instance, before, input, context), input, 'restart', () => input.data)
+  if (input.restart === true && hasEnded(instance.status) && context.create !== null) {
+    const { k, partition } = instance
+    return create(born(place, input, { ...context.create, k, partition }), input, 'restart', () => input.data)
+  }
   const adopted = parent.incarnation === by.incarnation ? instance : Object.freeze({ ...instance, parent: by })
   return { ...nothing(before, { fate: 'exists' }), instance: adopted }
 }
 
 /** A start of what is there already. */
-export function startAgain(
-  definition: MachineDefinition,
-  instance: Instance,
-  before: Before,
-  input: StartInput,
-  context: Context,
-): Outcome {
-  if (input.parent !== undefined) return adopt(definition, instance, before, input, context)
-  const checked = check(
-    definition.schema,
-    definition.dataOf(input.data),
-    `the data of ${definition.name} "${instance.id}"`,
-  )
+export function startAgain(place: Place, instance: Instance, input: StartInput): Outcome {
+  const { definition, before } = place
+  if (input.parent !== undefined) return adopt(place, instance, input)
+  const { name, schema } = definition
+  const checked = check(schema, definition.dataOf(input.data), `the data of ${name} "${instance.id}"`)
   if ('problem' in checked) return nothing(before, { fate: 'dead', code: 'BAD_DATA', message: checked.problem })
   return nothing(before, { fate: jsonHash(checked.value) === instance.startHash ? 'exists' : 'conflict' })
 }

@@ -245,10 +245,10 @@ export function dispatch(
 ): Outcome {
   const { instance } = before
   if (instance === null) {
-    if (input.kind === 'message' || input.kind === 'start') return startNew(definition, id, before, input, context)
+    if (input.kind === 'message' || input.kind === 'start') return startNew({ definition, id, before, context }, input)
     return nothing(before, { fate: input.kind === 'cancel' || input.kind === 'operator' ? 'unknown' : 'late' })
   }
   if (instance.version > definition.version) return nothing(before, { fate: 'build' })
-  if (input.kind === 'start') return startAgain(definition, instance, before, input, context)
+  if (input.kind === 'start') return startAgain({ definition, id, before, context }, instance, input)
   return dispatchTo(new Draft(definition, instance, before, context), input)
 }

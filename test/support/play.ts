@@ -121,9 +121,8 @@ export class Play {
   #keep(input: Input, outcome: Outcome): void {
     const { instance } = outcome
     expect(through(instance), 'an instance is JSON').toEqual(instance)
-    expect(through(outcome.journal.map(({ emitted: _, ...row }) => row))).toEqual(
-      outcome.journal.map(({ emitted: _, ...row }) => row),
-    )
+    const rows = outcome.journal.map((row) => ({ ...row, emitted: [] }))
+    expect(through(rows)).toEqual(rows)
     this.instance = through(instance)
     this.waiting = through(outcome.waiting)
     this.children = new Map([...outcome.children].map(([key, child]) => [key, through(child)]))

@@ -55,8 +55,14 @@ describe('an entry opens a call', () => {
     const key = callKey(p.instance!.incarnation, 1, 'charge')
     expect(p.instance?.calls).toEqual({
       charge: {
-        ...{ activity: 'charge', key, input: { cents: 5 }, attempts: 0, unknown: false, openedAt: p.now },
-        ...{ recoveries: 0, runner: 's1' },
+        activity: 'charge',
+        key,
+        input: { cents: 5 },
+        attempts: 0,
+        unknown: false,
+        openedAt: p.now,
+        recoveries: 0,
+        runner: 's1',
       },
     })
     expect(p.row).toMatchObject({ opened: ['charge'], dropped: [] })

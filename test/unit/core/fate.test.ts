@@ -220,7 +220,11 @@ describe('the instance has ended: journalled', () => {
     const p = play(walk)
     p.send(Order({ n: 7 }))
     p.waiting = [Never({}), Order({ n: 1 })].map((message, i) => ({
-      ...{ n: i + 1, why: 'state', until: p.now + HOUR, leftMs: null, size: 9 },
+      n: i + 1,
+      why: 'state',
+      until: p.now + HOUR,
+      leftMs: null,
+      size: 9,
       input: p.message(message) as never,
     }))
     const { decided } = p.send(Next({}))

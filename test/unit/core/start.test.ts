@@ -41,11 +41,30 @@ test('by `run`: all that an instance is', () => {
   const p = play(order, { sku: ' mug ' })
   const { incarnation, startHash, ...rest } = p.instance!
   expect(rest).toEqual({
-    ...{ k: 7, machine: 'order', id: 'i1', partition: 3, version: 3, status: 'live', state: 'a', seq: 1, entry: 1 },
-    ...{ enteredAt: START_MS, data: { sku: 'mug', n: 1 }, dataText: '{"sku":"mug","n":1}', calls: null, joined: null },
+    k: 7,
+    machine: 'order',
+    id: 'i1',
+    partition: 3,
+    version: 3,
+    status: 'live',
+    state: 'a',
+    seq: 1,
+    entry: 1,
+    enteredAt: START_MS,
+    data: { sku: 'mug', n: 1 },
+    dataText: '{"sku":"mug","n":1}',
+    calls: null,
+    joined: null,
     timers: { '1 day': { due: START_MS + 86_400_000, entry: 1 } },
-    ...{ dueAt: START_MS + 86_400_000, stamp: 0, parent: null, stalled: null, correlation: 'c', priority: 4 },
-    ...{ fairKey: 'mug', startedAt: START_MS, endedAt: null },
+    dueAt: START_MS + 86_400_000,
+    stamp: 0,
+    parent: null,
+    stalled: null,
+    correlation: 'c',
+    priority: 4,
+    fairKey: 'mug',
+    startedAt: START_MS,
+    endedAt: null,
   })
   expect([incarnation.length, startHash.length]).toEqual([26, 22])
   expect(p.journal).toMatchObject([

@@ -58,7 +58,10 @@ describe('when a timer is due is asked once, on entry', () => {
     p.ring()
     expect([p.state, p.instance?.timers, p.instance?.dueAt]).toEqual(['b', null, null])
     expect(p.row.cause).toEqual({
-      ...{ kind: 'timer', name: 'fixed', at: START_MS + 2 * MINUTE, correlation: 'c' },
+      kind: 'timer',
+      name: 'fixed',
+      at: START_MS + 2 * MINUTE,
+      correlation: 'c',
       id: `${p.instance!.incarnation}-1-fixed`,
     })
     expect(p.ring()).toMatchObject({ fate: 'noted', journal: [] })
