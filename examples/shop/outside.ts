@@ -9,6 +9,8 @@
 //   error  nothing is done, and the answer says so          hang   nothing is done, and no answer comes
 //   lost   it is done, but the answer is lost               late   it is done, but the answer comes when nobody waits any more
 //   slow   it is done only then, when somebody may have undone it already
+// And a tenth as many charges are silent: the money is taken, and however often one asks, no answer ever comes.
+import { createHash } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { parseArgs } from 'node:util'
 import { Book } from './book.ts'
@@ -44,7 +46,13 @@ const take = (asked: Ask, answer: ((line: unknown) => void) | null): void => {
 
 const later = (work: () => void): void => void setTimeout(work, LATE_MS * (0.8 + Math.random()))
 
+/** The same for every attempt of a call, whoever asks and whenever. */
+const isSilent = ({ act, key }: Ask): boolean =>
+  act === 'bank.charge' &&
+  Number.parseInt(createHash('sha256').update(key).digest('hex').slice(0, 8), 16) / 2 ** 32 < share / 10
+
 const serve = (asked: Ask, answer: (line: unknown) => void): void => {
+  if (isSilent(asked)) return take(asked, null)
   if (asked.act.startsWith('post.') || Math.random() >= share) return take(asked, answer)
   const kind = Math.floor(Math.random() * 5)
   if (kind === 0) answer({ ask: asked.ask, trouble: 'out of order' })

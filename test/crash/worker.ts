@@ -41,8 +41,11 @@ const LETTERS: Partial<Record<Lifecycle['kind'], string>> = {
   'attempt-failed': 'f',
 }
 
-/** The order of that number: the same in every life. */
-const orderOf = (seed: number, n: number): Placed => customer(`o-${n}`, seededRandom(seed * 1_000_003 + n))
+/** The order of that number: the same in every life. Here one customer in five wants it back, sooner or later. */
+function orderOf(seed: number, n: number): Placed {
+  const { id, data } = customer(`o-${n}`, seededRandom(seed * 1_000_003 + n))
+  return n % 5 === 0 ? { id, data, cancels: (n * 37) % 500 } : { id, data }
+}
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
