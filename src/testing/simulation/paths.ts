@@ -23,6 +23,7 @@ const FREE: ReadonlySet<string> = new Set(['operator', 'migrate'])
 interface Graph {
   readonly initial: string
   readonly states: ReadonlySet<string>
+  readonly finals: ReadonlySet<string>
   readonly edges: ReadonlySet<string>
 }
 const edge = (from: string, to: string): string => `${from} → ${to}`
@@ -41,6 +42,7 @@ export class Paths {
         {
           initial: graph.initial,
           states: new Set(graph.states.map(({ name }) => name)),
+          finals: new Set(graph.states.flatMap(({ name, final }) => (final === undefined ? [] : [name]))),
           edges: new Set(graph.edges.flatMap(({ from, to }) => (to === undefined ? [] : [edge(from, to)]))),
         },
       ]),
@@ -86,8 +88,15 @@ export class Paths {
       data,
       incarnation: born || before === undefined ? incarnation : before.incarnation,
       version: row.version,
-      over: false,
+      over: this.#ends(row, entry),
     })
+  }
+
+  /** Whether a row ends its instance: one commit may end a life and begin the next. */
+  #ends({ machine, version }: InstanceRow, { cause, outcome, from, to }: StoredEntry): boolean {
+    if (this.#graphs.get(`${machine} ${version}`)?.finals.has(to) === true) return true
+    // A machine without a cancel edge ends where it stands.
+    return cause.kind === 'cancel' && outcome === 'applied' && from === to
   }
 
   #edge(row: InstanceRow, entry: StoredEntry, version: number, wrong: (text: string) => void): void {
