@@ -77,8 +77,11 @@ function callsOf(
 export const isOver = ({ status }: Pick<ChildRecord, 'status'>): boolean =>
   status === 'done' || status === 'failed' || status === 'cancelled'
 
+/** The `seq` of a child that could not be started: it is missing still. */
+export const UNSTARTED = -1
+
 /** Starts the children that are missing; those that have ended get a new life where their kind says `restart`. */
-function spawnMissing(draft: Draft, state: StateDefinition, given: Given): readonly Spawn[] {
+export function spawnMissing(draft: Draft, state: StateDefinition, given: Given): readonly Spawn[] {
   const spawned: Spawn[] = []
   const children = new Map(draft.children)
   for (const { kind, spawn } of state.until) {
@@ -88,11 +91,11 @@ function spawnMissing(draft: Draft, state: StateDefinition, given: Given): reado
     for (const [id, data] of wanted(draft, kind, given)) {
       const key = childKey(of.name, id)
       const have = children.get(key)
-      if (have !== undefined && !(restart && isOver(have))) continue
+      if (have !== undefined && have.seq !== UNSTARTED && !(restart && isOver(have))) continue
       const checked = check(of.schema, of.dataOf(data), `children.${kind}, "${id}": its data`)
       if ('problem' in checked) throw new HandlerFailure(checked.problem)
       spawned.push({ kind, machine: of.name, id, data: frozen(`children.${kind}`, data), restart })
-      const known = { incarnation: have?.incarnation ?? '', seq: have?.seq ?? 0 }
+      const known = { incarnation: have?.incarnation ?? '', seq: Math.max(0, have?.seq ?? 0) }
       const begun = { state: of.initial, status: 'running', data: checked.value } as const
       children.set(key, { machine: of.name, id, ...known, ...begun })
     }

@@ -3,6 +3,7 @@ import { callKey } from '../base/id.ts'
 import type { EdgeDefinition, Given, StepDefinition } from '../machine/definition.ts'
 import { causeOf, heldByCall, openCalls, type Draft } from './draft.ts'
 import { choose, patch, take } from './edge.ts'
+import { spawnMissing } from './entry.ts'
 import { check, frozen, HandlerFailure } from './failure.ts'
 import { follow } from './follow.ts'
 import { givenOf } from './given.ts'
@@ -43,7 +44,8 @@ function retry(draft: Draft, cause: JournalCause, row: Told, newKey: boolean): O
   const { incarnation, seq } = draft.next
   const keyOf = (name: string, old: string): string => (newKey ? callKey(incarnation, seq + 1, name) : old)
   const opened = again?.cause === undefined ? reopen(draft, keyOf) : []
-  draft.record(cause, { ...row, opened })
+  const spawned = draft.at === undefined ? [] : spawnMissing(draft, draft.at, givenOf(draft, cause))
+  draft.record(cause, { ...row, opened, spawned })
   return { kind: 'applied', again }
 }
 

@@ -11,7 +11,8 @@
 //   I6  a timer fires only when `now` is at or past its due.
 //   I10 what a handler does wrong stays with its message or its instance.
 import type { MachineDefinition } from '../machine/definition.ts'
-import { causeOf, Draft, openCalls, type Before, type Context } from './draft.ts'
+import { causeOf, childKey, Draft, openCalls, type Before, type Context } from './draft.ts'
+import { UNSTARTED } from './entry.ts'
 import { stalls } from './failure.ts'
 import { childArrived, follow, noteChild } from './follow.ts'
 import { migrate, stalledByMigration } from './migrate.ts'
@@ -128,7 +129,8 @@ function notice(draft: Draft, input: NoticeInput): Ended {
   if (hasEnded(status)) return { fate: 'late' }
   if (problem !== undefined) {
     if (parent !== incarnation) return { fate: 'late' }
-    if (status === 'live') draft.stall(problem)
+    draft.children = new Map(draft.children).set(childKey(child.machine, child.id), { ...child, seq: UNSTARTED })
+    draft.stall(problem)
     return noted
   }
   const { machine, id } = child

@@ -269,6 +269,11 @@ describe('notices', () => {
     expect(p.give({ ...told, parent: 'another life' })).toMatchObject({ fate: 'late' })
     p.give({ ...told, parent: p.instance!.incarnation })
     expect(p.instance?.stalled).toEqual(problem)
+    // The id is free again: a retry starts it.
+    p.retry()
+    expect([p.status, p.row.spawned.map(({ id }) => id)]).toEqual(['live', ['a']])
+    p.tell('node', 'a', 'ready')
+    expect(p.state).toBe('up')
   })
 })
 

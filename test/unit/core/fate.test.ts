@@ -118,6 +118,32 @@ describe('a reachable state names it: deferred, oldest first, tried again after 
     p.send(Next({}))
     expect(p.data['seen']).toEqual([1, 2])
   })
+  test('also where it alone could be taken at once', () => {
+    const hold = activity('hold', { input: none, output: none })
+    const pay = machine('pay', {
+      data: z.object({ seen: z.array(z.number()).default([]) }),
+      receives: [Go],
+      initial: 'a',
+      groups: {
+        g: {
+          states: ['a', 'b'],
+          on: {
+            go: [
+              { if: ({ message }) => message.n === 1, to: 'b', set: ({ data }) => ({ seen: [...data.seen, 1] }) },
+              { set: ({ data, message }) => ({ seen: [...data.seen, message.n] }) },
+            ],
+          },
+        },
+      },
+      states: { a: { call: hold, done: 'b', fail: 'b' }, b: { after: { '1 day': 'a' } } },
+    })
+    const p = play(pay)
+    expect(p.send(Go({ n: 2 })).fate).toBe('applied')
+    expect(p.send(Go({ n: 1 }))).toMatchObject({ fate: 'deferred', waitsFor: 'call' })
+    expect(p.send(Go({ n: 3 }))).toMatchObject({ fate: 'deferred', waitsFor: 'call' })
+    p.done({})
+    expect(p.data['seen']).toEqual([2, 1, 3])
+  })
   test('in order by place, not by how they came back', () => {
     const p = play(walk)
     p.send(Late({ n: 1 }))
