@@ -91,7 +91,6 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
       batchItems: random.pick([1, 3, 1_000]),
       cacheBytes: random.pick([0, 64 * 1024 * 1024]),
       allRemote: random.chance(0.25),
-      pollMs: random.pick([50, 300, 1_000]),
       pollMs: random.pick([100, 1_000, 5_000]),
     },
     rates: { network, courses, everyMs },
