@@ -185,7 +185,7 @@ export class Operator implements Operate {
   async #redrive(id: string, o: Reason & { data?: unknown }): Promise<Receipt> {
     const row = await this.#letter(id)
     const { input } = row
-    if (input.kind !== 'message' || row.machine === '')
+    if (input.kind !== 'message' || row.machine === '' || row.instance === '')
       throw new PawlError('NO_TARGET', `the dead letter "${id}" has no instance that it was for: emit the message anew`)
     const target = { machine: row.machine, id: row.instance }
     const data = o.data === undefined ? input.data : checkedData(o.data, 'the payload')

@@ -1,5 +1,6 @@
 // What this worker runs: machines and bodies by name, and who hears which event.
 import { errorText } from '../base/errors.ts'
+import { checkId } from '../base/id.ts'
 import { jsonHash } from '../base/json.ts'
 import type {
   ActivityBody,
@@ -13,6 +14,26 @@ import type {
 export type Hearer =
   | { readonly machine: string; readonly id: string }
   | { readonly machine: string; readonly id: undefined; readonly problem: string }
+
+/** Whom a machine's `correlate` names, each once. One that is no id is told, and keeps no other from it. */
+function correlated(machine: string, correlate: () => string | readonly string[] | null): readonly Hearer[] {
+  try {
+    const given = correlate()
+    const ids = given === null ? [] : typeof given === 'string' ? [given] : given
+    const known = new Set<string>()
+    const bad: Hearer[] = []
+    for (const id of ids) {
+      try {
+        known.add(checkId(id, 'what it returned'))
+      } catch (error) {
+        bad.push({ machine, id: undefined, problem: errorText(error) })
+      }
+    }
+    return [...[...known].map((id) => ({ machine, id })), ...bad]
+  } catch (error) {
+    return [{ machine, id: undefined, problem: errorText(error) }]
+  }
+}
 
 /** The definitions of all services of one app. */
 export class Registry {
@@ -70,13 +91,7 @@ export class Registry {
         all.push({ machine: machine.name, id: key })
         continue
       }
-      try {
-        const ids = correlate(data)
-        for (const id of ids === null ? [] : typeof ids === 'string' ? [ids] : new Set(ids))
-          all.push({ machine: machine.name, id })
-      } catch (error) {
-        all.push({ machine: machine.name, id: undefined, problem: errorText(error) })
-      }
+      all.push(...correlated(machine.name, () => correlate(data)))
     }
     return all
   }
