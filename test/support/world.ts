@@ -102,6 +102,11 @@ export class World {
     return this.#lives.map(({ app }) => app).reverse()
   }
 
+  /** Whether it crashed, or was stopped. */
+  isDead(app: App): boolean {
+    return this.#life(app).dead
+  }
+
   /** What a test may look into. */
   engine(app: App): Engine {
     return this.#life(app).engine
