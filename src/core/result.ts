@@ -160,9 +160,19 @@ export function decideCalls(draft: Draft, cause: JournalCause, row?: Partial<Jou
     draft.stall(inPlace(draft.next.state, error))
     return
   }
+  if (chosen.to !== undefined && cancelComesFirst(draft, chosen.to)) return
   take(draft, chosen, { cause, extra, ...(row !== undefined && { row }) })
   if (chosen.to === undefined) draft.next.calls = null
   follow(draft, cause)
+}
+
+/**
+ * A cancel that has waited for these calls comes before a pivot: behind it nothing could be undone any more, and the caller was told
+ * that it waits. The calls stay settled, and the cancel, which is tried next, undoes them too.
+ */
+function cancelComesFirst({ definition, waiting }: Draft, to: string): boolean {
+  if (definition.states.get(to)?.cancelRule !== 'pivot') return false
+  return waiting.some(({ input }) => input.kind === 'cancel' || definition.cancelBy.has(input.type))
 }
 
 /** Whether a call was given up, and nobody will start it again. */
