@@ -16,19 +16,7 @@ import { UNSTARTED } from './entry.ts'
 import { stalls } from './failure.ts'
 import { childArrived, follow, noteChild } from './follow.ts'
 import { migrate, stalledByMigration } from './migrate.ts'
-import { hasEnded } from './model.ts'
-import type {
-  CancelInput,
-  Input,
-  JournalCause,
-  MessageInput,
-  NoticeInput,
-  OperatorInput,
-  ResultInput,
-  Stall,
-  StartInput,
-  TimerInput,
-} from './model.ts'
+import { hasEnded, type Input, type JournalCause, type Stall } from './model.ts'
 import { operate } from './operator.ts'
 import { nothing, outcomeOf, type Ended, type Outcome } from './outcome.ts'
 import { attempted, decideCalls, diedOut, settleLate } from './result.ts'
@@ -37,7 +25,8 @@ import { deadBy, expireWaiting, FULL, isFull, look, retryWaiting, type Decided }
 
 export type { Outcome } from './outcome.ts'
 
-type ToInstance = Exclude<Input, StartInput>
+type Of<K extends Input['kind']> = Extract<Input, { readonly kind: K }>
+type ToInstance = Exclude<Input, Of<'start'>>
 
 const noted: Ended = { fate: 'noted' }
 
@@ -45,7 +34,7 @@ const noted: Ended = { fate: 'noted' }
 const notedOr = (draft: Draft, rows: number): Ended => (draft.journal.length > rows ? { fate: 'applied' } : noted)
 
 /** A handler threw on a message: the message is a dead letter and the instance goes on; or, by `need`, the instance stalls. */
-function message(draft: Draft, input: MessageInput | CancelInput): Ended {
+function message(draft: Draft, input: Of<'message' | 'cancel'>): Ended {
   const waits = (ended: Ended): Ended => {
     if (ended.waitsFor === 'build') return { fate: 'build' }
     return ended.fate === 'deferred' && input.kind === 'message' && isFull(draft.waiting, input) ? FULL : ended
@@ -70,13 +59,13 @@ const stalling = (draft: Draft, kept: Pick<Stall, 'cause' | 'arrivals'>, work: (
   })
 
 /** Nobody waits for it any more: journalled, unless it says nothing. */
-function late(draft: Draft, input: ResultInput): Ended {
+function late(draft: Draft, input: Of<'result'>): Ended {
   const { kind } = input.outcome
   if (kind === 'done' || kind === 'failure') draft.record(causeOf(input, 'result', input.call), { outcome: 'late' })
   return { fate: 'late' }
 }
 
-function result(draft: Draft, input: ResultInput): Ended {
+function result(draft: Draft, input: Of<'result'>): Ended {
   const { next } = draft
   if (hasEnded(next.status)) return late(draft, input)
   return stalling(draft, { cause: input }, () => {
@@ -103,7 +92,7 @@ const isOfCall = (stalled: Stall | null): boolean =>
   stalled !== null && stalled.cause === undefined && CALL_CODES.includes(stalled.code)
 
 /** Deadlines of calls. Due timers are fired by what follows every input. */
-function wake(draft: Draft, input: TimerInput): Ended {
+function wake(draft: Draft, input: Of<'timer'>): Ended {
   const { now } = draft.context
   const { status, incarnation, entry, correlation } = draft.next
   const overdue = openCalls(draft.next).filter(([, { deadlineAt = Infinity }]) => deadlineAt <= now)
@@ -123,7 +112,7 @@ function arrivedMeanwhile(draft: Draft, cause: JournalCause, stalled: Stall | nu
     if (draft.next.status === 'live' && draft.next.entry === entry) childArrived(draft, machine, id, cause)
 }
 
-function notice(draft: Draft, input: NoticeInput): Ended {
+function notice(draft: Draft, input: Of<'notice'>): Ended {
   const { child, problem, parent } = input
   const { status, incarnation, stalled } = draft.next
   if (hasEnded(status)) return { fate: 'late' }
@@ -163,7 +152,7 @@ function goOn(draft: Draft, stalled: Stall | null | undefined, cause: JournalCau
   })
 }
 
-function operator(draft: Draft, input: OperatorInput): Ended {
+function operator(draft: Draft, input: Of<'operator'>): Ended {
   const operated = operate(draft, input)
   if (operated.kind === 'bad') return { fate: 'bad', code: operated.code, message: operated.message }
   if (operated.kind === 'refused') return { fate: 'refused', why: operated.why }
