@@ -75,6 +75,10 @@ describe('when a timer is due is asked once, on entry', () => {
     p.now += 24 * HOUR
     p.ring()
     expect(p.path).toEqual(['a', 'b'])
+    const q = play(soon, { wait: 0.01 })
+    q.now += 24 * HOUR
+    q.ring()
+    expect(q.path).toEqual(['a', 'c'])
   })
 })
 
