@@ -38,6 +38,19 @@ export interface AttemptPorts {
 const PROGRESS_MS = 5_000
 const LEASE_LOOK_MS = 100
 
+/** More keys than that are looked for in a Set. */
+const FEW = 4
+
+type Calls = Readonly<Record<string, CallRecord>>
+
+const openKeys = (calls: Calls): readonly string[] =>
+  Object.values(calls).flatMap(({ key, settled }) => (settled === undefined ? [key] : []))
+
+function isOpen(calls: Calls | null, key: string): boolean {
+  for (const name in calls) if (calls[name]!.key === key) return calls[name]!.settled === undefined
+  return false
+}
+
 interface Running {
   readonly of: AttemptOf
   readonly view: Attempt
@@ -77,17 +90,19 @@ export class Attempts {
 
   /** What an instance calls now, after a commit: starts what is open, aborts what is not. */
   sync(box: string, instance: Instance | null, definition: MachineDefinition): void {
-    const open = new Map<string, readonly [string, CallRecord]>()
-    if (instance?.status === 'live' && instance.calls !== null) {
-      for (const [name, call] of Object.entries(instance.calls))
-        if (call.settled === undefined) open.set(call.key, [name, call])
-    }
+    const calls = instance?.status === 'live' ? instance.calls : null
     const have = this.#byBox.get(box)
-    if (have !== undefined)
-      for (const key of have) if (!open.has(key)) this.#drop(box, key, 'its call is settled, or its state was left')
+    if (have !== undefined) {
+      const open = have.size > FEW && calls !== null ? new Set(openKeys(calls)) : undefined
+      for (const key of have)
+        if (!(open === undefined ? isOpen(calls, key) : open.has(key)))
+          this.#drop(box, key, 'its call is settled, or its state was left')
+    }
     if (instance === null) return
-    for (const [key, [name, call]] of open) {
-      if (have?.has(key) === true && !this.#booked(box, key, call)) continue
+    for (const name in calls) {
+      const call = calls[name]!
+      if (call.settled !== undefined) continue
+      if (have?.has(call.key) === true && !this.#booked(box, call.key, call)) continue
       if (this.#stopped) this.#release(box, instance, name, call)
       else this.#plan(box, instance, definition, name, call)
     }

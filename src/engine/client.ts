@@ -14,6 +14,8 @@ import type { Engine } from './engine.ts'
 import type { EventLetter, Item } from './mailbox.ts'
 import type { Told } from './reply.ts'
 import { boxOf } from './route.ts'
+import { Wait, type Watcher } from './watch.ts'
+import type { Alarm } from './wheel.ts'
 
 /** How often a receipt, or an instance of another worker, is asked for. */
 const POLL_MS = 50
@@ -96,6 +98,8 @@ export class Client {
   /** Its owner is somebody else. */
   async #store(item: Item): Promise<Told> {
     const { store } = this.engine
+    const before = await this.#before(item)
+    if (before !== undefined) return before
     const { router } = this.engine.parts
     const tally = new Tally()
     const unit = item.input.kind === 'message' || item.input.kind === 'event'
@@ -106,6 +110,16 @@ export class Client {
     }
     await store.append([router.row({ ...item, delivery: { ...item.delivery, receipt: true } })], tally.sums)
     return item.storedOnly === true ? { fate: 'lost', entries: [] } : this.#receipt(item)
+  }
+
+  /** What came under its id before: the receipt that its owner writes now would look the same. */
+  async #before(item: Item): Promise<Told | undefined> {
+    const dedup = item.delivery?.dedup
+    if (dedup === undefined || item.delivery?.deadLetter !== undefined) return undefined
+    const key = { target: receiptTarget(item), source: dedup.source, id: item.input.id }
+    const [receipt] = await this.engine.store.receipts([key])
+    if (receipt === undefined) return undefined
+    return { fate: receipt.hash === dedup.hash ? 'duplicate' : 'reused', receipt, entries: [] }
   }
 
   /** Waits for the receipt that its owner writes. Whoever has not the time races this with a clock. */
@@ -134,60 +148,37 @@ export class Client {
   }
 
   /** Resolves when `look` has found what it waits for; asks the store where the owner is another worker. */
-  async watch<T>(
-    target: Target,
-    look: (instance: Instance) => T | undefined,
-    withinMs: number | undefined,
-  ): Promise<T> {
-    const { watchers, wheel } = this.engine
+  watch<T>(target: Target, look: (instance: Instance) => T | undefined, withinMs: number | undefined): Promise<T> {
+    const { watchers, wheel, store } = this.engine
     const box = boxOf(target)
     return new Promise<T>((resolve, reject) => {
-      let over = false
-      const end = (settle: () => void): void => {
-        if (over) return
-        over = true
-        forget()
+      let alarm: Alarm | undefined
+      const wait = new Wait(look, resolve, reject, () => {
+        watchers.delete(box, wait)
         wheel.cancel(alarm)
-        settle()
-      }
-      const tried = (instance: Instance): boolean => {
-        try {
-          const found = look(instance)
-          if (found === undefined) return false
-          end(() => resolve(found))
-        } catch (error) {
-          end(() => reject(error as Error))
-        }
-        return true
-      }
-      const forget = watchers.add(box, tried)
-      const alarm =
-        withinMs === undefined
-          ? undefined
-          : wheel.set(withinMs, () =>
-              end(() =>
-                reject(
-                  new PawlError(
-                    'WITHIN_ELAPSED',
-                    `${target.machine} "${target.id}" did not come there within ${withinMs} ms; it goes its way`,
-                  ),
-                ),
-              ),
-            )
-      void this.#poll(target, tried, () => over).catch((error: unknown) => end(() => reject(error as Error)))
+      })
+      watchers.add(box, wait)
+      if (withinMs !== undefined) alarm = wheel.set(withinMs, () => wait.failed(elapsed(target, withinMs)))
+      // Where there is one worker it is told of everything: one look will do, and most find it in memory.
+      const hot = store.features.sessions ? undefined : this.engine.hot(target)
+      if (hot !== undefined) wait.told(hot)
+      else void this.#poll(target, wait).catch((error: unknown) => wait.failed(error as Error))
     })
   }
 
-  async #poll(target: Target, tried: (instance: Instance) => boolean, over: () => boolean): Promise<void> {
+  async #poll(target: Target, wait: Watcher & { readonly over: boolean }): Promise<void> {
     for (;;) {
-      if (tried(await this.instance(target)) || over()) return
+      if (wait.told(await this.instance(target)) || wait.over || !this.engine.store.features.sessions) return
       if (this.engine.ownership.owns(this.engine.parts.router.partitionOf(target.id))) await this.pause(10 * POLL_MS)
       else await this.pause(POLL_MS)
-      if (over()) return
+      if (wait.over) return
       this.engine.check()
     }
   }
 }
+
+const elapsed = ({ machine, id }: Target, withinMs: number): PawlError =>
+  new PawlError('WITHIN_ELAPSED', `${machine} "${id}" did not come there within ${withinMs} ms; it goes its way`)
 
 /** There is no such instance. */
 export const unknownInstance = (target: Target, messageId?: string): PawlError =>

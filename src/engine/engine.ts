@@ -105,6 +105,7 @@ export class Engine implements Host {
       .close()
       .catch((error: unknown) => this.log({ level: 'warn', text: 'the session could not be closed', error }))
     this.wheel.stop()
+    this.watchers.fail(new PawlError('STOPPED', 'this app was stopped while it was waited for; the instance goes on'))
     await this.store.close()
     this.#phase = 'stopped'
   }
@@ -139,11 +140,17 @@ export class Engine implements Host {
 
   /** An instance as committed: from memory, else from the store. */
   async peek(target: Target): Promise<Instance | null> {
-    const parts = this.check()
-    const hot = this.ownership.owns(parts.router.partitionOf(target.id)) ? parts.cache.get(boxOf(target)) : undefined
-    if (hot !== undefined && hot.instance !== null) return hot.instance
+    const hot = this.hot(target)
+    if (hot !== undefined) return hot
     const [found] = await this.store.load([target])
     return found?.loaded?.instance ?? null
+  }
+
+  /** An instance of this worker that is in memory, as committed. */
+  hot(target: Target): Instance | undefined {
+    const { router, cache } = this.check()
+    if (!this.ownership.owns(router.partitionOf(target.id))) return undefined
+    return cache.get(boxOf(target))?.instance ?? undefined
   }
 
   health(): EngineHealth {
@@ -175,6 +182,7 @@ export class Engine implements Host {
     this.#broken ??= errorText(error)
     this.log({ level: 'error', text: 'this worker has stopped', error })
     for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
+    this.watchers.fail(new PawlError('WORKER_BROKEN', `this worker has stopped: ${this.#broken}`))
   }
 
   get stopped(): boolean {

@@ -1,22 +1,30 @@
 // Who waits for an instance to come somewhere: callers of `result` and `reaches`. Told after each commit that touches it.
 import type { Instance } from '../core/model.ts'
 
-/** Looks at an instance; true: it has what it waited for, and is forgotten. */
-export type Watcher = (instance: Instance) => boolean
+/** Somebody who waits. */
+export interface Watcher {
+  /** Looks at an instance; true: it has what it waited for, and is forgotten. */
+  told(instance: Instance): boolean
+  /** Nothing will be told any more. */
+  failed(error: Error): void
+}
 
 /** Watchers by box. */
 export class Watchers {
-  readonly #watchers = new Map<string, Set<Watcher>>()
+  readonly #watchers = new Map<string, Watcher[]>()
 
-  /** Returns what forgets it. */
-  add(box: string, watcher: Watcher): () => void {
-    const watchers = this.#watchers.get(box) ?? new Set()
-    watchers.add(watcher)
-    this.#watchers.set(box, watchers)
-    return () => {
-      watchers.delete(watcher)
-      if (watchers.size === 0) this.#watchers.delete(box)
-    }
+  add(box: string, watcher: Watcher): void {
+    const watchers = this.#watchers.get(box)
+    if (watchers === undefined) this.#watchers.set(box, [watcher])
+    else watchers.push(watcher)
+  }
+
+  /** Forgets it; twice is no harm. */
+  delete(box: string, watcher: Watcher): void {
+    this.#keep(
+      box,
+      (this.#watchers.get(box) ?? []).filter((one) => one !== watcher),
+    )
   }
 
   /** Whether anybody waits at all. */
@@ -27,7 +35,65 @@ export class Watchers {
   tell(box: string, instance: Instance): void {
     const watchers = this.#watchers.get(box)
     if (watchers === undefined) return
-    for (const watcher of watchers) if (watcher(instance)) watchers.delete(watcher)
-    if (watchers.size === 0) this.#watchers.delete(box)
+    // Whoever is told may add another one, or forget one.
+    for (const watcher of [...watchers]) if (watcher.told(instance)) this.delete(box, watcher)
+  }
+
+  /** Tells all that there is nothing to wait for. */
+  fail(error: Error): void {
+    const all = [...this.#watchers.values()].flat()
+    this.#watchers.clear()
+    for (const watcher of all) watcher.failed(error)
+  }
+
+  #keep(box: string, watchers: Watcher[]): void {
+    if (watchers.length === 0) this.#watchers.delete(box)
+    else this.#watchers.set(box, watchers)
+  }
+}
+
+/** One wait for what `look` finds. Settles once. */
+export class Wait<T> implements Watcher {
+  readonly #look: (instance: Instance) => T | undefined
+  readonly #resolve: (found: T) => void
+  readonly #reject: (error: Error) => void
+  /** Called once, when it is over. */
+  readonly #ended: () => void
+  over = false
+
+  constructor(
+    look: (instance: Instance) => T | undefined,
+    resolve: (found: T) => void,
+    reject: (error: Error) => void,
+    ended: () => void,
+  ) {
+    this.#look = look
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#ended = ended
+  }
+
+  told(instance: Instance): boolean {
+    if (this.over) return true
+    try {
+      const found = this.#look(instance)
+      if (found === undefined) return false
+      this.#end()
+      this.#resolve(found)
+    } catch (error) {
+      this.failed(error as Error)
+    }
+    return true
+  }
+
+  failed(error: Error): void {
+    if (this.over) return
+    this.#end()
+    this.#reject(error)
+  }
+
+  #end(): void {
+    this.over = true
+    this.#ended()
   }
 }
