@@ -105,7 +105,7 @@ export const order = saga('order', { input: Order, cancel: CancelOrder })
     call: charge,
     input: ({ id, input }) => ({ order: id, customer: input.customer, cents: input.cents }),
     // A bank that is silent for so long may have taken the money: all is undone, and the refund names the call's key.
-    within: '5 seconds',
+    within: '8 seconds',
     otherwise: 'undo',
     undo: { call: refund, input: ({ id, step }) => ({ order: id, key: step.key }) },
   })

@@ -16,8 +16,9 @@ test(`after ${KILLS} kills with SIGKILL every order has come to its end, and eve
   // The run must have been what it says: kills while work was done, and orders of every end.
   expect(result.kills).toBe(KILLS)
   expect(result.placed).toBeGreaterThanOrEqual(KILLS * 20)
-  expect(result.ended['done']).toBeGreaterThan(result.placed / 2)
+  expect(result.ended['done']).toBeGreaterThan(result.placed / 4)
   expect(result.ended['failed']).toBeGreaterThan(0)
+  expect(result.ended['cancelled']).toBeGreaterThan(0)
   expect(result.killsAt['boot'] ?? 0).toBeLessThan(KILLS / 3)
   rmSync(folder, { recursive: true })
 }, 300_000)

@@ -47,6 +47,8 @@ function orderOf(seed: number, n: number): Placed {
   return n % 5 === 0 ? { id, data, cancels: (n * 37) % 500 } : { id, data }
 }
 
+const OPERATOR_EVERY_MS = 300
+
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 const sendCancel = (app: App, id: string, until: 'applied' | 'stored') =>
@@ -118,12 +120,14 @@ async function live(life: Life): Promise<void> {
   await app.start()
   const watch = new Watch(app, () => performance.now())
   hearCourier(app, outside)
-  await retryDied(app)
+  // Again and again: a take-over finds open calls in the background, and may stall an instance any time after the start.
+  const operator = setInterval(() => void retryDied(app).catch(() => {}), OPERATOR_EVERY_MS)
   const numbers = Array.from({ length: life.to - life.from + 1 }, (_, i) => life.from + i)
   await Promise.all(numbers.map((n) => place(app, orderOf(life.seed, n))))
   // A life that is to be killed just goes on, also when all its orders have ended; but never longer than the driver.
   if (!life.last) return
   await finish(app, watch, life)
+  clearInterval(operator)
   await app.stop()
   process.exit(0)
 }
