@@ -192,6 +192,9 @@ function happen(p: Play, { what, n, which }: Step): void {
 
 // ── what must hold ──
 
+/** On a busy machine: hundreds of runs of dozens of steps, each dispatched twice. */
+const SLOW_MS = 60_000
+
 /** Every message is decided about once, or waits; the rows that say so are counted. */
 class Ledger {
   readonly #p: Play
@@ -261,69 +264,74 @@ const runs = (of: object, check: (p: Play) => void = () => undefined): void => {
 }
 
 describe('random runs keep every invariant', () => {
-  test('calls, groups, joins, timers, operators', () => runs(works))
-  test('a parent and its children', () => runs(parent))
-  test('a saga', () => runs(trip))
+  test('calls, groups, joins, timers, operators', () => runs(works), SLOW_MS)
+  test('a parent and its children', () => runs(parent), SLOW_MS)
+  test('a saga', () => runs(trip), SLOW_MS)
 })
 
-test('a saga that has come to its end has undone every step that is done or may be (I8)', () => {
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, commits) => {
-      const p = new Play(trip, 'i1', START_MS)
-      p.commits = commits
-      // The outside world: what was asked of it, under which key, and what it may have done.
-      const started = new Set<string>()
-      const happened = new Set<string>()
-      const undone = new Set<string>()
-      const dispatch = p.dispatch.bind(p)
-      p.dispatch = (input) => {
-        const call = input.kind === 'result' ? p.instance?.calls?.[input.call] : undefined
-        if (input.kind === 'result' && call?.key === input.key) {
-          started.add(call.key)
-          p.fresh = new Set([...p.fresh].filter((key) => key !== call.key))
-          const { kind } = input.outcome
-          // Once the newest attempt has said that it is not done, no other will be started.
-          const tried = call.settled === undefined && kind !== 'failure' && kind !== 'released'
-          if (call.activity === 'work' && tried) happened.add(call.key)
-          if (call.activity === 'undo' && kind === 'done') undone.add((call.input as { of: string }).of)
+test(
+  'a saga that has come to its end has undone every step that is done or may be (I8)',
+  () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), fc.boolean(), (steps, commits) => {
+        const p = new Play(trip, 'i1', START_MS)
+        p.commits = commits
+        // The outside world: what was asked of it, under which key, and what it may have done.
+        const started = new Set<string>()
+        const happened = new Set<string>()
+        const undone = new Set<string>()
+        const dispatch = p.dispatch.bind(p)
+        p.dispatch = (input) => {
+          const call = input.kind === 'result' ? p.instance?.calls?.[input.call] : undefined
+          if (input.kind === 'result' && call?.key === input.key) {
+            started.add(call.key)
+            p.fresh = new Set([...p.fresh].filter((key) => key !== call.key))
+            const { kind } = input.outcome
+            // Once the newest attempt has said that it is not done, no other will be started.
+            const tried = call.settled === undefined && kind !== 'failure' && kind !== 'released'
+            if (call.activity === 'work' && tried) happened.add(call.key)
+            if (call.activity === 'undo' && kind === 'done') undone.add((call.input as { of: string }).of)
+          }
+          const outcome = dispatch(input)
+          if (p.commits) p.commit()
+          return outcome
         }
-        const outcome = dispatch(input)
-        if (p.commits) p.commit()
-        return outcome
-      }
-      // What is committed is started.
-      p.commit = () => {
-        p.fresh = new Set()
-        for (const { key, activity: of } of Object.values(p.instance?.calls ?? {})) if (of === 'work') started.add(key)
-        return p
-      }
-      p.run({ n: 2 })
-      for (const one of steps) {
-        // An operator who says how a call ended, or moves by hand, takes it upon himself.
-        if (one.what === 18 || one.what === 19) continue
-        happen(p, one)
-        if (one.what === 23) p.commit()
-      }
-      // All that is still open is answered, until it has ended.
-      for (let i = 0; i < 30 && !hasEnded(p.instance!.status); i++) {
-        if (p.status === 'stalled') p.retry()
-        const [open] = Object.entries(p.instance!.calls ?? {}).find(([, call]) => call.settled === undefined) ?? []
-        if (p.status === 'stalled') p.cancel()
-        else if (open === undefined) p.cancel()
-        else if (p.instance!.calls![open]!.activity === 'undo') p.done({}, open)
-        else p.fail('No', open)
-      }
-      if (p.state !== 'undone') return
-      expect(
-        [...happened].filter((key) => !undone.has(key)),
-        'happened, and not undone',
-      ).toEqual([])
-      expect(
-        [...undone].filter((key) => !started.has(key)),
-        'undone, and never started',
-      ).toEqual([])
-      expect(p.status).toBe(p.data['cancelled'] === true ? 'cancelled' : 'failed')
-    }),
-    { numRuns: 400 },
-  )
-})
+        // What is committed is started.
+        p.commit = () => {
+          p.fresh = new Set()
+          for (const { key, activity: of } of Object.values(p.instance?.calls ?? {}))
+            if (of === 'work') started.add(key)
+          return p
+        }
+        p.run({ n: 2 })
+        for (const one of steps) {
+          // An operator who says how a call ended, or moves by hand, takes it upon himself.
+          if (one.what === 18 || one.what === 19) continue
+          happen(p, one)
+          if (one.what === 23) p.commit()
+        }
+        // All that is still open is answered, until it has ended.
+        for (let i = 0; i < 30 && !hasEnded(p.instance!.status); i++) {
+          if (p.status === 'stalled') p.retry()
+          const [open] = Object.entries(p.instance!.calls ?? {}).find(([, call]) => call.settled === undefined) ?? []
+          if (p.status === 'stalled') p.cancel()
+          else if (open === undefined) p.cancel()
+          else if (p.instance!.calls![open]!.activity === 'undo') p.done({}, open)
+          else p.fail('No', open)
+        }
+        if (p.state !== 'undone') return
+        expect(
+          [...happened].filter((key) => !undone.has(key)),
+          'happened, and not undone',
+        ).toEqual([])
+        expect(
+          [...undone].filter((key) => !started.has(key)),
+          'undone, and never started',
+        ).toEqual([])
+        expect(p.status).toBe(p.data['cancelled'] === true ? 'cancelled' : 'failed')
+      }),
+      { numRuns: 400 },
+    )
+  },
+  SLOW_MS,
+)
