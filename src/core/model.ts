@@ -157,9 +157,18 @@ export interface ResultInput extends InputBase {
     /** A timeout, a lost connection, a crash, an error that is not declared. */
     | { readonly kind: 'unknown'; readonly message: string }
     /** A take-over found it open: an attempt may have been running. */
-    | { readonly kind: 'recovered'; readonly runner: string }
+    | {
+        readonly kind: 'recovered'
+        readonly runner: string
+        /** Its owner had stopped gracefully: none was running, and nothing is counted. */
+        readonly released?: boolean
+      }
     /** A graceful stop: no attempt of it is running any more. */
-    | { readonly kind: 'released' }
+    | {
+        readonly kind: 'released'
+        /** One was given up before it had answered: it may have happened. */
+        readonly ran?: boolean
+      }
     /** Progress by `heartbeat`, to be kept. */
     | { readonly kind: 'progress'; readonly progress: unknown }
   /** In [0, 1): drawn by the engine, for the jitter of the next attempt. */

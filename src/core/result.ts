@@ -105,10 +105,15 @@ export function attempted(draft: Draft, input: ResultInput): Attempted {
   }
   if (outcome.kind === 'released') {
     const { runner: _, ...rest } = call
-    putCall(draft, name, rest)
+    const gaveUp = outcome.ran === true && attempt === call.attempts + 1
+    putCall(draft, name, gaveUp ? { ...rest, attempts: attempt, unknown: true } : rest)
     return 'open'
   }
   if (attempt !== call.attempts + 1) return 'ignored'
+  if (outcome.kind === 'recovered' && outcome.released === true) {
+    putCall(draft, name, { ...call, runner: outcome.runner })
+    return 'open'
+  }
   if (outcome.kind === 'recovered') return recovered(draft, call, input, outcome.runner)
   if (outcome.kind === 'unknown') return tryAgain(draft, call, input, outcome.message)
   const { kind: _, ...error } = outcome

@@ -16,6 +16,7 @@ import type { ActivityBody, ActivityDefinition, MachineDefinition } from '../mac
 import { Attempt, runBody } from './attempt.ts'
 import type { AttemptOf } from './attempt-of.ts'
 import type { Limits } from './limits.ts'
+import { takeOverOf } from './recovery.ts'
 import type { Alarm, Wheel } from './wheel.ts'
 
 /** What attempts need, and whom they tell. */
@@ -30,6 +31,7 @@ export interface AttemptPorts {
   readonly storeNow: () => number
   /** Whether enough of the lease is left to start an attempt; else it is asked again soon. */
   readonly mayStart: () => boolean
+  readonly session: () => string
   /** `ms`: how long an attempt took that has ended with this. */
   readonly result: (of: AttemptOf, input: ResultInput, ms: number | undefined) => void
   readonly onStarted: (of: AttemptOf) => void
@@ -104,25 +106,22 @@ export class Attempts {
       if (call.settled !== undefined) continue
       if (have?.has(call.key) === true && !this.#booked(box, call.key, call)) continue
       if (this.#stopped) this.#release(box, instance, name, call)
-      else this.#plan(box, instance, definition, name, call)
+      else if (!this.#takesOver(box, instance, name, call)) this.#plan(box, instance, definition, name, call)
     }
   }
 
+  /** True: it was opened elsewhere, and that this worker goes on with it must be durable first; a commit brings it back here. */
+  #takesOver(box: string, instance: Instance, name: string, call: CallRecord): boolean {
+    const outcome = takeOverOf(call, this.#ports.session(), this.#ports.storeNow())
+    if (outcome !== undefined) this.#tell(attemptOf(box, instance, name, call), outcome)
+    return outcome !== undefined
+  }
+
   /** Opened, or to be tried again, while the worker stops: whoever goes on need not think that it was running. */
-  #release(box: string, { machine, id, seq }: Instance, name: string, call: CallRecord): void {
+  #release(box: string, instance: Instance, name: string, call: CallRecord): void {
     if (call.runner === undefined) return
-    const of: AttemptOf = {
-      box,
-      machine,
-      id,
-      seq,
-      call: name,
-      key: call.key,
-      activity: call.activity,
-      attempt: call.attempts + 1,
-    }
     this.#keysOf(box).add(call.key)
-    this.#tell(of, { kind: 'released' })
+    this.#tell(attemptOf(box, instance, name, call), { kind: 'released' })
   }
 
   /** A call stands open again after an attempt that has answered. */
@@ -134,18 +133,8 @@ export class Attempts {
   }
 
   #plan(box: string, instance: Instance, definition: MachineDefinition, name: string, call: CallRecord): void {
-    const { machine, id, seq } = instance
     const activity = activityOfCall(definition.states.get(instance.state), call) ?? this.#elsewhere(definition, call)
-    const of: AttemptOf = {
-      box,
-      machine,
-      id,
-      seq,
-      call: name,
-      key: call.key,
-      activity: call.activity,
-      attempt: call.attempts + 1,
-    }
+    const of = attemptOf(box, instance, name, call)
     const planned: Planned = { of, alarm: undefined, cancelled: false }
     this.#planned.set(call.key, planned)
     this.#keysOf(box).add(call.key)
@@ -346,7 +335,25 @@ export class Attempts {
         })
       })
     const left = [...this.#running.values()]
-    for (const { view } of left) view.abort('the worker stops')
+    for (const running of left) {
+      const { view, of } = running
+      this.#silence(view)
+      view.over = true
+      this.#close(running)
+      this.#tell(of, { kind: 'released', ran: true })
+      view.abort('the worker stops')
+    }
     return left.map(({ of }) => of)
   }
 }
+
+const attemptOf = (box: string, { machine, id, seq }: Instance, name: string, call: CallRecord): AttemptOf => ({
+  box,
+  machine,
+  id,
+  seq,
+  call: name,
+  key: call.key,
+  activity: call.activity,
+  attempt: call.attempts + 1,
+})

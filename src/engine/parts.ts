@@ -109,6 +109,7 @@ export class Parts {
       storeNow: () => time.now(),
       body: (activity) => registry.body(activity),
       mayStart: () => this.sessions.mayStart(),
+      session: () => this.sessions.id,
       result: (of, input, ms) => this.#result(of, input, ms),
       onStarted: (of) => attemptStarted(lifecycle, time.now(), of),
     })

@@ -1,7 +1,7 @@
 // After a start or a take-over: live instances with an open call are found in the background, newest first, while new work is
 // served. Where an attempt may have been running a recovery is committed before the call is started again.
 import type { Clock } from '../base/clock.ts'
-import type { ResultInput } from '../core/model.ts'
+import type { CallRecord, ResultInput } from '../core/model.ts'
 import type { Store, Target } from '../store/store.ts'
 
 /** What recovery needs. */
@@ -45,48 +45,41 @@ async function recoverPage(
   partitions: readonly number[],
   before: number | null,
 ): Promise<number | null> {
-  const { store, post } = ports
+  const { store, post, session } = ports
+  const mine = session()
   const page = await store.openCalls(partitions, before, PAGE)
-  for (const { loaded, target } of await store.load(page.map((row) => row.target))) {
+  const found = await store.load(page.map((row) => row.target))
+  if (session() !== mine) return null // whoever owns them now finds them
+  for (const { loaded, target } of found) {
     if (loaded === null) continue
-    const lost = lostCalls(ports, Object.entries(loaded.instance.calls ?? {}))
-    for (const input of lost) post(target, input)
-    if (lost.length === 0) post(target, undefined)
+    const inputs = takenOver(ports, Object.entries(loaded.instance.calls ?? {}))
+    for (const input of inputs) post(target, input)
+    if (inputs.length === 0) post(target, undefined)
   }
   return page.length < PAGE ? null : (page.at(-1)?.k ?? null)
 }
 
-type Calls = readonly (readonly [
-  string,
-  {
-    readonly key: string
-    readonly runner?: string
-    readonly nextAt?: number
-    readonly attempts: number
-    readonly settled?: unknown
-  },
-])[]
+/**
+ * What is to be committed before an open call is started here. Undefined: nothing, since this session has opened it, or since it
+ * waits for its next attempt. One that was released was not running; of all others an attempt may have been running elsewhere.
+ */
+export function takeOverOf(
+  { runner, nextAt = -Infinity }: Pick<CallRecord, 'runner' | 'nextAt'>,
+  session: string,
+  now: number,
+): Extract<ResultInput['outcome'], { readonly kind: 'recovered' }> | undefined {
+  if (runner === undefined) return { kind: 'recovered', runner: session, released: true }
+  return runner === session || nextAt > now ? undefined : { kind: 'recovered', runner: session }
+}
 
-/** Open calls of which an attempt may have been running elsewhere. One that waited for its next attempt, or was released, was not. */
-function lostCalls(ports: RecoveryPorts, calls: Calls): readonly ResultInput[] {
+function takenOver(ports: RecoveryPorts, calls: readonly (readonly [string, CallRecord])[]): readonly ResultInput[] {
   const { session, storeNow, jitter } = ports
-  const now = storeNow()
-  return calls.flatMap(([call, { key, runner, nextAt, attempts, settled }]) => {
-    if (settled !== undefined || runner === undefined || runner === session() || (nextAt !== undefined && nextAt > now))
-      return []
-    return [
-      {
-        kind: 'result',
-        id: key,
-        at: now,
-        correlation: '',
-        stamp: 0,
-        call,
-        key,
-        attempt: attempts + 1,
-        outcome: { kind: 'recovered', runner: session() },
-        jitter: jitter(),
-      },
-    ]
+  const at = storeNow()
+  return calls.flatMap(([call, record]) => {
+    const outcome = record.settled === undefined ? takeOverOf(record, session(), at) : undefined
+    if (outcome === undefined) return []
+    const { key, attempts } = record
+    const base = { kind: 'result', id: key, at, correlation: '', stamp: 0, jitter: jitter() } as const
+    return [{ ...base, call, key, attempt: attempts + 1, outcome }]
   })
 }
