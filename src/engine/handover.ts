@@ -54,15 +54,19 @@ export async function giveAway(
     if (host.lifecycle.heard) host.lifecycle.tell(host.time.now(), { kind: 'partition-lost', partition })
   }
   due.forget()
+  await handOn(host, router, items)
+}
+
+/** What only memory has goes to the inbox of whoever owns it; the rest stands there already, or is found again by the store. */
+export async function handOn(host: Host, router: Router, items: readonly Item[]): Promise<void> {
   const onward = items.filter(goesOn)
-  if (onward.length > 0) {
-    const { rows, tally } = rowsOf(router, onward)
-    try {
-      await host.store.append(rows, tally.sums)
-      for (const item of onward) item.reply?.({ fate: 'lost', entries: [] })
-    } catch (error) {
-      host.log({ level: 'warn', text: 'messages could not be handed over: their senders are told', error })
-      for (const item of onward) item.reply?.({ fate: 'gone', entries: [] })
-    }
+  if (onward.length === 0) return
+  const { rows, tally } = rowsOf(router, onward)
+  try {
+    await host.store.append(rows, tally.sums)
+    for (const item of onward) item.reply?.({ fate: 'lost', entries: [] })
+  } catch (error) {
+    host.log({ level: 'warn', text: 'messages could not be handed over: their senders are told', error })
+    for (const item of onward) item.reply?.({ fate: 'gone', entries: [] })
   }
 }

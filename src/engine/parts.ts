@@ -10,7 +10,7 @@ import { Cache } from './cache.ts'
 import { Committer } from './commit.ts'
 import { Due } from './due.ts'
 import { expire } from './expire.ts'
-import { giveAway } from './handover.ts'
+import { giveAway, handOn } from './handover.ts'
 import type { EngineOptions, Host } from './host.ts'
 import { Inbox } from './inbox.ts'
 import { Lane } from './lane.ts'
@@ -186,6 +186,7 @@ export class Parts {
           return time.now()
         },
         stones: () => true,
+        strays: (items) => handOn(host, router, items),
         wrote: (n, partition) => inbox.wrote(n, partition),
         release: (batch, ms) =>
           release({ cache, attempts, due, watchers, lifecycle, read: (rows) => inbox.read(rows) }, batch, ms),

@@ -63,7 +63,10 @@ export class Sessions {
   /** Takes its share; before that, gives away what is over it. Runs in the lane. */
   async rebalance(): Promise<void> {
     const { store, ownership, partitions, onAcquired, onLost } = this.#ports
-    const want = Math.ceil(partitions / (await this.#workers()))
+    const { workers, mine } = await this.#share()
+    const want = Math.ceil(partitions / workers)
+    // An answer was lost: the store knows better what is ours, and tells when it is asked for no more than that.
+    if (mine !== ownership.size) ownership.acquired(await store.acquire(this.#id, mine))
     const over = ownership.all.slice(want)
     if (over.length > 0) {
       await onLost(over)
@@ -74,14 +77,18 @@ export class Sessions {
     if (fresh.length > 0) await onAcquired(fresh)
   }
 
-  /** How many share the store. A session that has expired takes nothing any more: were it counted, its share would lie idle. */
-  async #workers(): Promise<number> {
-    const { store, time } = this.#ports
-    if (!store.features.sessions) return 1
+  /**
+   * How many share the store, and how many partitions are ours by its books. A session that has expired takes nothing any more: were it
+   * counted, its share would lie idle.
+   */
+  async #share(): Promise<{ readonly workers: number; readonly mine: number }> {
+    const { store, time, ownership } = this.#ports
+    if (!store.features.sessions) return { workers: 1, mine: ownership.size }
     const living = (await store.sessions()).filter(
       ({ session, expiresAt }) => session === this.#id || expiresAt > time.now(),
     )
-    return Math.max(1, living.length)
+    const own = living.find(({ session }) => session === this.#id)
+    return { workers: Math.max(1, living.length), mine: own?.partitions ?? ownership.size }
   }
 
   /** Renews and rebalances for ever. */
@@ -93,13 +100,15 @@ export class Sessions {
   async #tick(): Promise<void> {
     const { store, clock, leaseMs, time, lane, onError } = this.#ports
     const askedAt = clock.monotonic()
+    // A commit may be fenced meanwhile and open another session: that one must not be taken for the one that is gone.
+    const mine = this.#id
     try {
-      const { alive, now } = await store.renew(this.#id, leaseMs)
+      const { alive, now } = await store.renew(mine, leaseMs)
       time.heard(now)
-      if (alive) {
+      if (alive && mine === this.#id) {
         this.#renewedAt = askedAt
         await lane(() => this.rebalance())
-      } else await lane(() => this.fenced(this.#id))
+      } else await lane(() => this.fenced(mine))
     } catch (error) {
       onError('the session could not be renewed', error)
     }

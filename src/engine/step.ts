@@ -57,6 +57,8 @@ export interface StepPorts {
   readonly now: () => Promise<number>
   /** Whether an erased instance may have left a stone. */
   readonly stones: () => boolean
+  /** Items of partitions that this worker does not own any more. */
+  readonly strays: (items: readonly Item[]) => Promise<void>
   /** A row of the inbox that this worker wrote for itself, and has in memory. */
   readonly wrote: (n: number, partition: number) => void
   /** What a committed batch lets happen. */
@@ -114,7 +116,7 @@ export class Step {
 
   /** One batch. False: there was nothing to do. */
   async run(): Promise<boolean> {
-    const items = this.#gather()
+    const items = await this.#own(this.#gather())
     if (items.length === 0) return false
     const batch = await this.#computed(items)
     if (batch !== undefined) await this.#commit(batch)
@@ -127,6 +129,14 @@ export class Step {
     const items = mailbox.gather(this.#narrow ?? this.#room)
     if (this.#narrow !== undefined && items.length > this.#narrow) mailbox.putBack(items.splice(this.#narrow))
     return items
+  }
+
+  /** I2: what was posted for a partition that is not ours any more goes on to its owner. */
+  async #own(items: readonly Item[]): Promise<readonly Item[]> {
+    const { ownership, strays } = this.#ports
+    if (items.every(({ partition }) => ownership.has(partition))) return items
+    await strays(items.filter(({ partition }) => !ownership.has(partition)))
+    return items.filter(({ partition }) => ownership.has(partition))
   }
 
   /** The batch of these items; undefined: the store could not be read. Then nothing has happened, and it is tried again soon. */
