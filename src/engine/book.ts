@@ -1,5 +1,6 @@
 // Books what the core decided into the batch: rows, sums, receipts, replies, and who is to be told.
 import { conditionOf, messageCount } from '../core/counts.ts'
+import { LIMITS } from '../core/draft.ts'
 import type { ChildRecord, Input, MessageInput, NoticeInput, ResultInput, Waiting } from '../core/model.ts'
 import type { Outcome } from '../core/transition.ts'
 import type { WaitingRow } from '../store/store.ts'
@@ -9,9 +10,6 @@ import type { Item } from './mailbox.ts'
 import type { Publisher } from './publish.ts'
 import type { Told } from './reply.ts'
 import { isUnit, stored, type Router } from './route.ts'
-
-/** A message of a newer build is looked at again after that long. */
-const BUILD_AGAIN_MS = 60_000
 
 /** What booking needs. */
 export interface BookPorts {
@@ -140,7 +138,7 @@ export class Booker {
     const keepMs = input.kind === 'message' ? input.keepMs : null
     const runs = why === 'state' || why === 'instance'
     const untilKept = runs && keepMs !== null ? batch.now + keepMs : null
-    const until = why === 'build' ? batch.now + BUILD_AGAIN_MS : untilKept
+    const until = why === 'build' ? batch.now + LIMITS.buildAgainMs : untilKept
     const kept = stored(input)
     const waiting: Waiting = {
       n: this.#ports.placeOfWaiting(),
