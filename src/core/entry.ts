@@ -41,8 +41,6 @@ function timersOf(draft: Draft, state: StateDefinition, from: string | null, seq
   return Object.keys(timers).length === 0 ? null : timers
 }
 
-const UNTRIED = { attempts: 0, unknown: false, recoveries: 0 } as const
-
 /** Opens what the state calls. Nothing to call: null, and `done` follows. */
 function callsOf(
   draft: Draft,
@@ -64,11 +62,13 @@ function callsOf(
           ? callKey(draft.next.incarnation, seq, name)
           : customKey(draft.definition.name, custom, name),
       input: fitted(activity.input, input, `input of ${activity.name}`),
-      ...UNTRIED,
+      attempts: 0,
+      unknown: false,
+      recoveries: 0,
       openedAt: now,
       runner: session,
-      ...(withinMs !== undefined && { deadlineAt: now + withinMs }),
     }
+    if (withinMs !== undefined) calls[name] = { ...calls[name]!, deadlineAt: now + withinMs }
   }
   return calls
 }

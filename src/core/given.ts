@@ -12,6 +12,7 @@ class View implements Given {
   readonly #cause: JournalCause
   readonly id: string
   readonly data: Given['data']
+  #settled: ReadonlyMap<string, SettledCall> | undefined
   constructor(draft: Draft, cause: JournalCause, extra: Partial<Given> | undefined) {
     this.#draft = draft
     this.#cause = cause
@@ -36,7 +37,7 @@ class View implements Given {
   }
   get settled(): ReadonlyMap<string, SettledCall> {
     const { kind } = this.#cause
-    return settledCalls(this.#draft, kind === 'cancel' || kind === 'operator')
+    return (this.#settled ??= settledCalls(this.#draft, kind === 'cancel' || kind === 'operator'))
   }
   get children(): Readonly<Record<string, readonly GivenChild[]>> {
     const kinds = [...this.#draft.definition.children.keys()]
@@ -51,7 +52,9 @@ export const givenOf = (draft: Draft, cause: JournalCause, extra?: Partial<Given
 /** What became of each call, for the edges of compiled sagas. `withOpen`: open ones count as unknown, unless nobody has started them. */
 function settledCalls(draft: Draft, withOpen: boolean): ReadonlyMap<string, SettledCall> {
   const all = new Map<string, SettledCall>()
-  for (const [name, { key, settled }] of Object.entries(draft.next.calls ?? {})) {
+  const { calls } = draft.next
+  for (const name in calls) {
+    const { key, settled } = calls[name]!
     if (settled !== undefined)
       all.set(name, settled.done ? { key, result: settled.output } : { key, error: settled.error })
     else if (withOpen && !draft.fresh.has(key))

@@ -126,6 +126,9 @@ type Answers = Pick<Given, 'result' | 'results' | 'error' | 'errors'>
 
 /** What `done` and `fail` are given, in the shape of the state's `call`. */
 function answers(draft: Draft): Answers {
+  const shape = draft.at?.call?.shape ?? 'one'
+  const [only, ...more] = Object.values(draft.next.calls ?? {})
+  if (shape === 'one' && more.length === 0 && only?.settled?.done === true) return { result: only.settled.output }
   const calls = Object.entries(draft.next.calls ?? {}).map(([name, { settled }]) => ({
     name,
     output: settled?.done === true ? settled.output : undefined,
@@ -133,7 +136,6 @@ function answers(draft: Draft): Answers {
   }))
   const error = calls.find((call) => call.error !== undefined)?.error
   const failed = error === undefined ? {} : { error }
-  const shape = draft.at?.call?.shape ?? 'one'
   if (shape === 'one') return error === undefined ? { result: calls[0]?.output } : failed
   if (shape === 'list')
     return { ...failed, results: calls.map(({ output }) => output), errors: calls.map((call) => call.error) }

@@ -175,7 +175,8 @@ export class Mailbox {
   #boxFor(item: Item): Box {
     let box = this.#boxes.get(item.box)
     if (box === undefined) {
-      box = { items: [], queued: false, ...this.#rank(item) }
+      const { priority, fair } = this.#rank(item)
+      box = { items: [], queued: false, priority, fair }
       this.#boxes.set(item.box, box)
     }
     return box

@@ -42,9 +42,11 @@ export class Publisher {
 
   /** Publishes what a row of the journal emits. Answers the places of its events in the log. */
   row(batch: Batch, touched: Touched, item: Item, entry: JournalEntry, instance: Instance): JournalRow['events'] {
+    const quiet = entry.emitted.length === 0
+    if (quiet && entry.spawned.length === 0 && entry.cancelled.length === 0) return none
     const site: Site = { batch, touched, item, entry, instance }
     if (entry.spawned.length > 0 || entry.cancelled.length > 0) this.#family(site)
-    if (entry.emitted.length === 0) return none
+    if (quiet) return none
     const events: (readonly [number, number])[] = []
     for (const [index, emitted] of entry.emitted.entries()) {
       if (emitted.message.kind === 'event') events.push(this.#event(site, emitted))

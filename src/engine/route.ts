@@ -9,6 +9,8 @@ import type { Ownership } from './ownership.ts'
 import type { Registry } from './registry.ts'
 import type { Reply } from './reply.ts'
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 /** Names the box of an instance. */
 export const boxOf = (target: Target): string => `${target.machine}\0${target.id}`
 /** Events from outside are looked at by the owner of their key's partition, in a box of their own. */
@@ -70,7 +72,16 @@ export class Router {
   ): Item {
     const partition = this.partitionOf(target.id)
     const box = input.kind === 'event' ? eventBox(partition) : boxOf(target)
-    return { box, target, partition, input, ...more, hops: more.hops ?? 0 }
+    const { since, counted, hops = 0, delivery, reply, inbox, isNew, storedOnly, booked } = more
+    // Field by field, and the usual ones first: an item is made for every transition.
+    const item: Writable<Item> = { box, target, partition, input, counted, hops, since }
+    if (reply !== undefined) item.reply = reply
+    if (booked !== undefined) item.booked = booked
+    if (delivery !== undefined) item.delivery = delivery
+    if (inbox !== undefined) item.inbox = inbox
+    if (isNew !== undefined) item.isNew = isNew
+    if (storedOnly !== undefined) item.storedOnly = storedOnly
+    return item
   }
 
   /** The row of the inbox that stands for an item. */

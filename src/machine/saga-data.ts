@@ -63,11 +63,16 @@ export function sagaSchema(input: AnySchema): AnySchema {
 type Settled = readonly (readonly [call: SagaCall, settled: SettledCall])[]
 
 /** What became of the calls of a step, in the order of the step; those that were never started are left out. */
-export const settledOf = (step: SagaStep, given: Given): Settled =>
-  step.calls.flatMap((call) => {
-    const settled = given.settled?.get(call.name)
-    return settled === undefined ? [] : [[call, settled] as const]
-  })
+export function settledOf(step: SagaStep, given: Given): Settled {
+  const all = given.settled
+  if (all === undefined) return []
+  const settled: (readonly [SagaCall, SettledCall])[] = []
+  for (const call of step.calls) {
+    const one = all.get(call.name)
+    if (one !== undefined) settled.push([call, one])
+  }
+  return settled
+}
 
 /** The outcome that counts for an undo; undefined: not done, nothing to undo. */
 const outcomeOf = ({ error }: SettledCall): TriedStep['outcome'] | undefined =>
