@@ -14,6 +14,8 @@ export interface DuePorts {
   readonly wheel: Wheel
   readonly ownership: Ownership
   readonly storeNow: () => number
+  /** Asks the store for its time, where nothing else does while this worker is quiet: a machine that slept wakes up late. */
+  readonly hear: () => Promise<void>
   readonly wake: (target: Target, input: Input) => void
   readonly expire: (limit: number) => Promise<number>
   readonly onError: (error: unknown) => void
@@ -77,6 +79,7 @@ export class Due {
     this.#alarmAt = Infinity
     let next = this.#ports.storeNow() + LOOK_MS
     try {
+      await this.#ports.hear()
       const more = await this.#wakeDue()
       const expired = await this.#ports.expire(PAGE)
       const known = await this.#ports.store.nextDue(this.#ports.ownership.ready)

@@ -146,6 +146,7 @@ export class Parts {
       wheel,
       ownership,
       storeNow: () => time.now(),
+      hear: () => this.#hear(),
       onError: (error) => this.#warn('due timers could not be read', error),
       wake: (target, input) => this.#wake(target, input),
       expire: (limit) =>
@@ -182,11 +183,11 @@ export class Parts {
         session: () => this.sessions.id,
         newIncarnation: () => incarnation(ids, random),
         now: async () => {
-          if (!store.features.sessions) time.heard(await store.now())
+          await this.#hear()
           return time.now()
         },
         stones: () => true,
-        strays: (items) => handOn(host, router, items),
+        strays: (items) => this.#strays(items),
         wrote: (n, partition) => inbox.wrote(n, partition),
         release: (batch, ms) =>
           release({ cache, attempts, due, watchers, lifecycle, read: (rows) => inbox.read(rows) }, batch, ms),
@@ -197,6 +198,18 @@ export class Parts {
       },
       { transitions: 1_000, bytes: 1024 * 1024, ms: 25, items, leaseMs },
     )
+  }
+
+  /** The time of a store that several share comes with each renewal; an embedded one is asked. */
+  async #hear(): Promise<void> {
+    const { store, time } = this.#host
+    if (!store.features.sessions) time.heard(await store.now())
+  }
+
+  /** A wake-up among them is nobody's any more: were it still held for woken, its timer would never fire when the partition comes back. */
+  #strays(items: readonly Item[]): Promise<void> {
+    for (const { box } of items) this.due.seen(box)
+    return handOn(this.#host, this.router, items)
   }
 
   async #unreadable(error: unknown, failures: number): Promise<void> {
