@@ -1,0 +1,75 @@
+// Whose turn it is: higher priority first, then fairness keys in turn.
+import { describe, expect, test } from 'vitest'
+import * as z from 'zod'
+import { command, machine, service } from '../../src/index.ts'
+import type { App } from '../../src/index.ts'
+import { onBothStores } from '../support/world.ts'
+
+const Work = command('work', { data: z.object({}) })
+const job = (name: string, priority: number) =>
+  machine(name, {
+    data: z.object({ tenant: z.string(), done: z.number().default(0) }),
+    receives: [Work],
+    priority,
+    fairBy: ({ data }) => data.tenant,
+    initial: 'a',
+    states: {
+      a: { on: { work: { set: ({ data }) => ({ done: data.done + 1 }) } }, after: { '900 days': 'end' } },
+      end: { final: 'done' },
+    },
+  })
+const plain = job('plain', 0)
+const urgent = job('urgent', 10)
+const services = [service('s', { machines: [plain, urgent] })]
+
+onBothStores('turns', (make) => {
+  async function scene(batchItems: number): Promise<{ app: App; order: string[] }> {
+    const app = await make({ tuning: { batchItems } }).start(services)
+    const order: string[] = []
+    app.on((e) => void (e.kind === 'transition' && order.push(e.id)))
+    return { app, order }
+  }
+
+  describe('fairness', () => {
+    test('one key with 10,000 ready starts keeps nobody else waiting (I10)', async () => {
+      const { app, order } = await scene(50)
+      const flood = Array.from({ length: 10_000 }, (_, n) => app.run(plain, { id: `a${n}`, data: { tenant: 'a' } }))
+      const late = [1, 2, 3].map((n) => app.run(plain, { id: `b${n}`, data: { tenant: 'b' } }))
+      const other = app.run(plain, { id: 'c1', data: { tenant: 'c' } })
+      await Promise.all([...late, other])
+      // Two keys and then three took turns: the few were through with the first batch or the second.
+      expect(order.length).toBeLessThanOrEqual(100)
+      await Promise.all(flood)
+      expect(order).toHaveLength(10_004)
+    })
+    test('one key with many ready messages keeps nobody else waiting', async () => {
+      const { app, order } = await scene(20)
+      await Promise.all(Array.from({ length: 2_000 }, (_, n) => app.run(plain, { id: `a${n}`, data: { tenant: 'a' } })))
+      await app.run(plain, { id: 'b', data: { tenant: 'b' } })
+      order.length = 0
+      const flood = Array.from({ length: 2_000 }, (_, n) => app.send(plain, `a${n}`, Work({})))
+      const few = [app.send(plain, 'b', Work({}))]
+      await Promise.all(few)
+      expect(order.length).toBeLessThanOrEqual(40)
+      await Promise.all(flood)
+      expect(order).toHaveLength(2_001)
+    })
+    test('those of one instance stay in order', async () => {
+      const { app } = await scene(3)
+      await app.run(plain, { id: 'a', data: { tenant: 'a' } })
+      const receipts = await Promise.all(Array.from({ length: 50 }, () => app.send(plain, 'a', Work({}))))
+      expect(receipts.map(({ seq }) => seq)).toEqual(Array.from({ length: 50 }, (_, n) => n + 2))
+    })
+  })
+
+  test('higher priority first, however much of the lower waits', async () => {
+    const { app, order } = await scene(20)
+    const low = Array.from({ length: 2_000 }, (_, n) => app.run(plain, { id: `low${n}`, data: { tenant: 'a' } }))
+    const high = Array.from({ length: 30 }, (_, n) => app.run(urgent, { id: `high${n}`, data: { tenant: 'a' } }))
+    await Promise.all(high)
+    const before = order.slice(0, order.lastIndexOf('high29') + 1).filter((id) => id.startsWith('low'))
+    expect(before.length).toBeLessThanOrEqual(20)
+    await Promise.all(low)
+    expect(order).toHaveLength(2_030)
+  })
+})
