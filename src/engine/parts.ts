@@ -26,7 +26,7 @@ import { Sessions } from './sessions.ts'
 import { Step } from './step.ts'
 import { attemptEnded, attemptStarted } from './tell.ts'
 import { unwritable } from './unwritable.ts'
-import type { Mailbox } from './mailbox.ts'
+import type { Item, Mailbox } from './mailbox.ts'
 import type { Clock } from '../base/clock.ts'
 
 const DEFAULTS = {
