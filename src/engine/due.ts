@@ -25,11 +25,16 @@ const PAGE = 500
 /** Other workers' clocks, or rows that this one did not write: looked at that often at least. */
 const LOOK_MS = 10_000
 
+/** An instance that was woken in vain, of a newer build or of a machine that is not here, is woken again after that long. */
+const IN_VAIN_MS = 60_000
+
 /** The due instances of one worker. */
 export class Due {
   readonly #ports: DuePorts
-  /** Woken, and not looked at since. */
-  readonly #woken = new Set<string>()
+  /** Woken, and not looked at since: boxes, with when they were due. */
+  readonly #woken = new Map<string, number>()
+  /** Woken in vain: they are due still. */
+  readonly #inVain = new Map<string, { readonly dueAt: number; readonly until: number }>()
   #alarm: Alarm | undefined
   #alarmAt = Infinity
   #scanning = false
@@ -45,14 +50,23 @@ export class Due {
     this.#arm(dueAt)
   }
 
-  /** A woken instance was looked at. */
-  seen(box: string): void {
+  /** A woken instance was looked at. `dueAt`: when it is due now; undefined: nobody here can tell. */
+  seen(box: string, dueAt: number | null | undefined): void {
+    const was = this.#woken.get(box)
+    this.#woken.delete(box)
+    if (was === undefined || (dueAt !== undefined && dueAt !== was)) this.#inVain.delete(box)
+    else this.#inVain.set(box, { dueAt: was, until: this.#ports.storeNow() + IN_VAIN_MS })
+  }
+
+  /** It was given up before it was looked at. */
+  lost(box: string): void {
     this.#woken.delete(box)
   }
 
   /** What was woken may belong to somebody else now. */
   forget(): void {
     this.#woken.clear()
+    this.#inVain.clear()
     this.look()
   }
 
@@ -82,9 +96,8 @@ export class Due {
       await this.#ports.hear()
       const more = await this.#wakeDue()
       const expired = await this.#ports.expire(PAGE)
-      const known = await this.#ports.store.nextDue(this.#ports.ownership.ready)
       if (more || expired === PAGE) next = this.#ports.storeNow() + 1
-      else if (known !== null) next = Math.min(next, Math.max(known, this.#ports.storeNow() + 1))
+      else next = Math.min(next, Math.max(await this.#nextDue(), this.#ports.storeNow() + 1))
     } catch (error) {
       this.#ports.onError(error)
       next = this.#ports.storeNow() + 1_000
@@ -93,16 +106,37 @@ export class Due {
     if (!this.#stopped) this.#arm(Math.min(next, this.#alarmAt))
   }
 
+  /** When something falls due that was not woken; Infinity: nothing that is known. */
+  async #nextDue(): Promise<number> {
+    const { store, ownership, storeNow } = this.#ports
+    const next = await store.nextDue(ownership.ready)
+    if (next === null || next > storeNow()) return next ?? Infinity
+    // Those are at the head of the index: what comes behind them is asked for by itself.
+    const limit = this.#woken.size + this.#inVain.size + 1
+    const rows = await store.due(ownership.ready, storeNow() + LOOK_MS, limit)
+    return rows.find((row) => !this.#isKnown(boxOf(row), row.dueAt))?.dueAt ?? Infinity
+  }
+
+  /** It is in the boxes, or was woken in vain a short while ago. */
+  #isKnown(box: string, dueAt: number): boolean {
+    if (this.#woken.has(box)) return true
+    const inVain = this.#inVain.get(box)
+    if (inVain === undefined) return false
+    if (inVain.dueAt === dueAt && inVain.until > this.#ports.storeNow()) return true
+    this.#inVain.delete(box)
+    return false
+  }
+
   /** True: there may be more than one page. */
   async #wakeDue(): Promise<boolean> {
     const { store, ownership, storeNow, wake } = this.#ports
     const now = storeNow()
-    const due = await store.due(ownership.ready, now, PAGE + this.#woken.size)
+    const due = await store.due(ownership.ready, now, PAGE + this.#woken.size + this.#inVain.size)
     let woken = 0
     for (const { machine, id, dueAt } of due) {
       const box = boxOf({ machine, id })
-      if (this.#woken.has(box)) continue
-      this.#woken.add(box)
+      if (this.#isKnown(box, dueAt)) continue
+      this.#woken.set(box, dueAt)
       woken += 1
       wake({ machine, id }, { kind: 'timer', id: `due-${dueAt}`, at: dueAt, correlation: '', stamp: 0 })
     }

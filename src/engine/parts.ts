@@ -54,11 +54,13 @@ export class Parts {
   readonly retention: Retention
   readonly committer: Committer
   readonly #host: Host
+  readonly #places: Numbers
 
   constructor(host: Host, options: EngineOptions, partitions: number) {
     const { store, clock, random, registry, ownership, mailbox, time } = host
     const { tuning = {} } = options
     this.#host = host
+    this.#places = new Numbers(store, 'waiting', 1_000)
     this.partitions = partitions
     this.cache = new Cache(tuning.cacheBytes ?? DEFAULTS.cacheBytes)
     this.router = new Router(registry, ownership, mailbox, partitions, { allRemote: tuning.allRemote ?? false })
@@ -161,7 +163,12 @@ export class Parts {
     const host = this.#host
     const { store, clock, random, registry, mailbox, ownership, time, watchers, lifecycle, leaseMs } = host
     const { cache, router, committer, inbox, attempts, due } = this
-    const [ks, places] = [new Numbers(store, 'k', 1_000), new Numbers(store, 'waiting', 1_000)]
+    const [ks, places] = [new Numbers(store, 'k', 1_000), this.#places]
+    const read = (rows: readonly number[]): void => inbox.read(rows)
+    const placeOfWaiting = async (): Promise<number> => {
+      await places.ensure(1)
+      return places.next()
+    }
     const ids = { now: () => time.now() }
     const ledger = new Ledger(() => uuidv7(ids, random))
     const publisher = new Publisher({ registry, ownership, router, ledger })
@@ -189,12 +196,11 @@ export class Parts {
         stones: () => true,
         strays: (items) => this.#strays(items),
         wrote: (n, partition) => inbox.wrote(n, partition),
-        release: (batch, ms) =>
-          release({ cache, attempts, due, watchers, lifecycle, read: (rows) => inbox.read(rows) }, batch, ms),
+        release: (batch, ms) => release({ cache, attempts, due, watchers, lifecycle, read }, batch, ms),
         onRead: (error, failures) => this.#unreadable(error, failures),
         fenced: () => this.#fenced(),
         broken: (error) => host.onBroken(error),
-        unwritable: (item, error) => unwritable({ host, committer, cache }, item, error),
+        unwritable: (item, error) => unwritable({ host, committer, cache, placeOfWaiting, read }, item, error),
       },
       { transitions: 1_000, bytes: 1024 * 1024, ms: 25, items, leaseMs },
     )
@@ -208,7 +214,7 @@ export class Parts {
 
   /** A wake-up among them is nobody's any more: were it still held for woken, its timer would never fire when the partition comes back. */
   #strays(items: readonly Item[]): Promise<void> {
-    for (const { box } of items) this.due.seen(box)
+    for (const { box } of items) this.due.lost(box)
     return handOn(this.#host, this.router, items)
   }
 
@@ -250,6 +256,8 @@ export class Parts {
 
   async #acquired(fresh: readonly number[]): Promise<void> {
     const { store, random, time, lifecycle, mailbox, clock } = this.#host
+    // The owner before may have given places above those that are left here: what waits longer would stand behind.
+    this.#places.renew()
     await this.inbox.drain(fresh)
     if (lifecycle.heard)
       for (const partition of fresh) lifecycle.tell(time.now(), { kind: 'partition-acquired', partition })

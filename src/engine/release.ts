@@ -30,7 +30,8 @@ export function release(ports: ReleasePorts, batch: Batch, ms: number): void {
   for (const reply of batch.after) reply()
   for (const touched of batch.touched.values()) {
     const { box, instance, definition, before } = touched
-    due.seen(box)
+    // Of an instance that only the store knows nobody here can tell whether it is due.
+    due.seen(box, instance?.dueAt)
     if (instance === null) {
       for (const waiting of touched.waiting) due.note(waiting.until)
       continue
