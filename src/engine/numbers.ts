@@ -28,6 +28,11 @@ export class Numbers {
     this.#end = this.#next + size
   }
 
+  /** Gives up what is left: the next number is greater than all that anybody was given before now. */
+  renew(): void {
+    this.#next = this.#end
+  }
+
   next(): number {
     if (this.#next >= this.#end) throw new Error(`no numbers left for ${this.#what}: ensure() must come first`)
     const number = this.#next

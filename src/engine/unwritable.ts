@@ -2,11 +2,11 @@
 import { errorText } from '../base/errors.ts'
 import { carriedMessages, conditionOf, instanceCount, messageCount, Tally } from '../core/counts.ts'
 import type { Instance } from '../core/model.ts'
-import type { Change, WaitingRow } from '../store/store.ts'
+import type { Change, ReceiptRow, WaitingRow } from '../store/store.ts'
 import type { Cache } from './cache.ts'
 import type { Committer } from './commit.ts'
 import type { Host } from './host.ts'
-import { withoutDead } from './ledger.ts'
+import { receiptTarget, withoutDead } from './ledger.ts'
 import type { Item } from './mailbox.ts'
 import { isUnit, stored } from './route.ts'
 
@@ -15,6 +15,10 @@ export interface UnwritablePorts {
   readonly host: Host
   readonly committer: Committer
   readonly cache: Cache
+  /** The next place of a waiting message: of the same sequence as all others of this worker, or it would stand before older ones. */
+  readonly placeOfWaiting: () => Promise<number>
+  /** Rows of the inbox that are gone now. */
+  readonly read: (rows: readonly number[]) => void
 }
 
 const EMPTY: Change = {
@@ -44,7 +48,7 @@ function stalledBy(instance: Instance, message: string, item: Item): Instance {
     ...instance,
     status: 'stalled',
     dueAt: null,
-    stalled: { code: 'STORE_REFUSED', message: `the store refuses what this would write: ${message}`, ...keep },
+    stalled: { code: 'STORE_REFUSED', message: `${REFUSED}: ${message}`, ...keep },
   }
 }
 
@@ -88,10 +92,21 @@ function sumsOf(item: Item, instance: Instance | undefined, kept: boolean): Tall
   return tally
 }
 
+/** What its sender finds under its id: without it a copy of a kept message would be applied beside it. */
+function receiptOf(
+  { input, delivery }: Item,
+  target: string,
+  said: Pick<ReceiptRow, 'at' | 'outcome' | 'why' | 'state' | 'seq'>,
+): readonly ReceiptRow[] {
+  if ((delivery?.dedup === undefined && delivery?.receipt !== true) || delivery.deadLetter !== undefined) return []
+  const { source = '', hash = '' } = delivery.dedup ?? {}
+  return [{ target, source, id: input.id, hash, ...said }]
+}
+
 /** Stalls the item's instance in a commit of its own, minimal, and keeps its message there; where the message itself is what cannot be
  *  written it goes, and its sender is told. */
 export async function unwritable(ports: UnwritablePorts, item: Item, error: unknown): Promise<void> {
-  const { host, committer, cache } = ports
+  const { host, cache } = ports
   const message = errorText(error)
   cache.delete(item.box)
   host.log({ level: 'error', text: `the store refuses a change: ${message}`, ...item.target, error })
@@ -99,34 +114,53 @@ export async function unwritable(ports: UnwritablePorts, item: Item, error: unkn
   const [found] = item.input.kind === 'event' ? [] : await host.store.load([item.target])
   const instance = found?.loaded?.instance
   const live = instance?.status === 'live' ? instance : undefined
-  const read = item.inbox === undefined ? [] : [item.inbox]
   const redriven = item.delivery?.deadLetter !== undefined
-  const kept = live === undefined || redriven ? undefined : keptRow(item, live, await host.store.allot('waiting', 1))
-  const instances = live === undefined ? [] : [stalledBy(live, message, item)]
-  if (kept !== undefined) {
-    const whole = { ...EMPTY, instances, waiting: [kept], read, counts: sumsOf(item, live, true).sums }
-    if ((await committer.commit(whole)).kind === 'applied') {
-      tellStalled(host, instances[0], message)
-      item.reply?.({ fate: 'deferred', state: live?.state ?? '', seq: live?.seq ?? 0, entries: [] })
-      return
-    }
-  }
-  const counts = sumsOf(item, live, false).sums
-  const first = await committer.commit({ ...EMPTY, instances, read, counts })
-  const plain = instances.map((one) => ({
-    ...one,
-    stalled: { code: 'STORE_REFUSED', message: 'the store refuses what this would write' },
-  }))
-  if (first.kind === 'rejected' && live !== undefined)
-    await committer.commit({ ...EMPTY, instances: plain, read, counts })
-  tellStalled(host, instances[0], message)
-  item.reply?.({
-    fate: 'bad',
-    code: 'STORE_REFUSED',
-    message: `the store refuses what this would write: ${message}`,
-    entries: [],
-  })
+  const kept = live === undefined || redriven ? undefined : keptRow(item, live, await ports.placeOfWaiting())
+  if (kept !== undefined && live !== undefined && (await keeps(ports, item, live, kept, message))) return
+  await drops(ports, item, live, message)
 }
+
+/** True: the message stands with its instance, which has stalled. */
+async function keeps(
+  { host, committer, read }: UnwritablePorts,
+  item: Item,
+  live: Instance,
+  kept: WaitingRow,
+  message: string,
+): Promise<boolean> {
+  const { state, seq } = live
+  const stalled = stalledBy(live, message, item)
+  const rows = item.inbox === undefined ? [] : [item.inbox]
+  const receipts = receiptOf(item, receiptTarget(item), { at: host.time.now(), outcome: 'deferred', state, seq })
+  const counts = sumsOf(item, live, true).sums
+  const whole = { ...EMPTY, instances: [stalled], waiting: [kept], read: rows, receipts, counts }
+  if ((await committer.commit(whole)).kind !== 'applied') return false
+  read(rows)
+  tellStalled(host, stalled, message)
+  item.reply?.({ fate: 'deferred', state, seq, entries: [] })
+  return true
+}
+
+/** The message goes. With as much said of it as the store takes: its receipt, or why the instance has stalled, may be what it refuses. */
+async function drops(
+  { host, committer, read }: UnwritablePorts,
+  item: Item,
+  live: Instance | undefined,
+  message: string,
+): Promise<void> {
+  const rows = item.inbox === undefined ? [] : [item.inbox]
+  const counts = sumsOf(item, live, false).sums
+  const stalled = live === undefined ? [] : [stalledBy(live, message, item)]
+  const plain = stalled.map((one) => ({ ...one, stalled: { code: 'STORE_REFUSED', message: REFUSED } }))
+  const receipts = receiptOf(item, receiptTarget(item), { at: host.time.now(), outcome: 'dead', why: 'STORE_REFUSED' })
+  const change = { ...EMPTY, read: rows, counts }
+  for (const more of [{ instances: stalled, receipts }, { instances: stalled }, { instances: plain }])
+    if ((await committer.commit({ ...change, ...more })).kind !== 'rejected') break
+  read(rows)
+  tellStalled(host, stalled[0], message)
+  item.reply?.({ fate: 'bad', code: 'STORE_REFUSED', message: `${REFUSED}: ${message}`, entries: [] })
+}
+const REFUSED = 'the store refuses what this would write'
 
 function tellStalled(host: Host, stalled: Instance | undefined, message: string): void {
   if (stalled === undefined || !host.lifecycle.heard) return
