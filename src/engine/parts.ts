@@ -129,7 +129,8 @@ export class Parts {
       counted: true,
       ...booked,
     })
-    if (ownership.owns(item.partition)) this.#host.post(item)
+    // Ours, though its inbox could not be read yet: nobody else would look after the call.
+    if (ownership.has(item.partition)) this.#host.post(item)
     else
       void store
         .append([this.router.row(item)], {})
