@@ -179,11 +179,13 @@ export class Step {
       for (const item of wave) if (!isHop(item)) batch.roots.push(item)
       const found = await reading(() => this.#load(batch, wave))
       let over = batch.transitions > 0 && full()
+      const behind = new Set<string>()
       for (const [index, item] of wave.entries()) {
         // Asking the clock for every item would cost as much as a small transition.
         over ||= index % 16 === 15 && full()
-        if (over) this.#postpone(batch, item)
-        else this.#process(batch, item, found)
+        if (behind.has(item.box)) batch.hops.push(item)
+        else if (over) this.#postpone(batch, item)
+        else this.#process(batch, item, found, behind)
       }
     }
   }
@@ -244,13 +246,16 @@ export class Step {
     if (definition !== undefined) batch.touched.set(item.box, touchedOf(item, definition, before))
   }
 
-  #process(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>): void {
+  /** `behind`: boxes that an event has gone to in this wave; what has come for them after it stays behind it. */
+  #process(batch: Batch, item: Item, found: ReadonlyMap<string, ReceiptRow>, behind: Set<string>): void {
     if (this.#duplicate(batch, item, found)) return
     const { booker, publisher } = this.#ports
     if (booker.gone(batch, item)) return
     const { input } = item
     if (input.kind === 'event') {
+      const before = batch.hops.length
       publisher.letter(batch, item, input as EventLetter)
+      for (const { box } of batch.hops.slice(before)) behind.add(box)
       return
     }
     const touched = batch.touched.get(item.box) ?? this.#stranger(batch, item)
@@ -333,7 +338,7 @@ export class Step {
   /** One row is at fault: smaller batches, until one item is alone with it. */
   async #narrower(batch: Batch, error: unknown): Promise<void> {
     const { roots, alone } = batch
-    this.#narrow = Math.max(1, Math.floor(roots.length / 2))
+    this.#narrow = Math.max(1, Math.floor(new Set(roots).size / 2))
     const [only] = roots
     // One item may have touched many instances: alone it writes its own, and what it emits goes by the inbox.
     if (!alone || only === undefined) return
