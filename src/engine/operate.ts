@@ -124,7 +124,8 @@ export class Operator implements Operate {
   }
 
   async #matching<M extends AnyMachine>(machine: M, which: Which<M>): Promise<readonly string[]> {
-    const { name } = definitionOf(machine)
+    const { name } = this.#client.machine(definitionOf(machine).name)
+    this.#client.engine.check()
     const ids: string[] = []
     const limit = which.limit ?? LIMIT
     for (let after: string | undefined; ids.length < limit;) {
@@ -163,6 +164,7 @@ export class Operator implements Operate {
   }
 
   async #list(o: { machine?: string; limit?: number; after?: string } = {}): Promise<Page<DeadLetter>> {
+    this.#client.engine.check()
     const page = await this.#client.engine.store.deadLetters({
       limit: o.limit ?? 100,
       ...(o.machine !== undefined && { machine: o.machine }),
@@ -172,6 +174,7 @@ export class Operator implements Operate {
   }
 
   async #letter(id: string): Promise<DeadLetterRow> {
+    this.#client.engine.check()
     const row = await this.#client.engine.store.deadLetter(id)
     if (row === null)
       throw new PawlError(
