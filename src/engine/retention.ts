@@ -1,4 +1,4 @@
-// Deletes what is over, after its time, in small batches beside the work: never more rows at once than a commit writes.
+// Deletes what is over, after its time, in small batches beside the work.
 import type { Clock } from '../base/clock.ts'
 import type { Store } from '../store/store.ts'
 
@@ -19,10 +19,16 @@ export interface RetentionPorts {
   readonly onError: (text: string, error: unknown) => void
 }
 
-/** Rows of one batch. */
-const ROWS = 200
-/** Between two batches while there is something to delete, and while there is not. */
-const BUSY_MS = 20
+/** Rows of one batch. How long one takes depends on the disk, and on whether the page that it stands on is in memory: fitted as it goes. */
+const ROWS = { first: 200, least: 50, most: 5_000 } as const
+/**
+ * How long a batch is to take: it rests three times as long as it works, so that it takes a quarter of the worker at most, and an embedded
+ * store can do nothing else meanwhile. A busy worker comes back to it late, and finds it longer: else it would fall behind there.
+ */
+const BATCH_MS = { least: 5, most: 20 } as const
+const REST = 3
+/** Between two batches while there is something to delete, at least; and while there is not. */
+const BUSY_MS = 5
 const QUIET_MS = 5_000
 
 /** The retention of one worker. */
@@ -31,6 +37,8 @@ export class Retention {
   #cancel: (() => void) | undefined
   #turn: Promise<void> = Promise.resolve()
   #stopped = false
+  #rows: number = ROWS.first
+  #endedAt = -Infinity
 
   constructor(ports: RetentionPorts) {
     this.#ports = ports
@@ -55,8 +63,10 @@ export class Retention {
   }
 
   async #batch(): Promise<void> {
-    const { store, storeNow, session, settings, onError } = this.#ports
+    const { store, clock, storeNow, session, settings, onError } = this.#ports
     const { endedMs, receiptsMs, deadMs } = settings
+    const limit = this.#rows
+    const startedAt = clock.monotonic()
     let rows = 0
     try {
       const now = storeNow()
@@ -64,11 +74,21 @@ export class Retention {
         receiptsBefore: now - receiptsMs,
         ...(endedMs !== undefined && { endedBefore: now - endedMs }),
         ...(deadMs !== undefined && { deadBefore: now - deadMs }),
-        limit: ROWS,
+        limit,
       })
     } catch (error) {
       onError('what is over could not be deleted', error)
     }
-    this.#next(rows > 0 ? BUSY_MS : QUIET_MS)
+    const endedAt = clock.monotonic()
+    if (rows >= limit) this.#fit(endedAt - startedAt, startedAt - this.#endedAt)
+    this.#endedAt = endedAt
+    this.#next(rows < limit ? QUIET_MS : Math.max(BUSY_MS, (endedAt - startedAt) * REST))
+  }
+
+  /** Never more than doubled at once: one quick batch says little. */
+  #fit(ms: number, restedMs: number): void {
+    const wantedMs = Math.min(BATCH_MS.most, Math.max(BATCH_MS.least, restedMs / REST))
+    const wanted = Math.floor((this.#rows * wantedMs) / Math.max(ms, wantedMs / 2))
+    this.#rows = Math.min(ROWS.most, Math.max(ROWS.least, wanted))
   }
 }
