@@ -5,6 +5,7 @@ import { causeOf, Draft, type Before, type Context } from './draft.ts'
 import { emitted } from './emit.ts'
 import { enter } from './entry.ts'
 import { ask, check } from './failure.ts'
+import { redriven } from './fate.ts'
 import { follow } from './follow.ts'
 import { givenOf } from './given.ts'
 import { hasEnded, type Instance, type MessageInput, type StartInput } from './model.ts'
@@ -53,7 +54,8 @@ function create(draft: Draft, input: Creating, name: string, given: () => unknow
     const begun = emitted(definition.begin?.emit ?? [], () => givenOf(draft, cause))
     const entered = enter(draft, definition.initial, null, cause)
     const all = [...begun, ...entered.emitted]
-    draft.record(cause, { ...entered, from: null, emitted: all, change, unit: input.kind === 'message' })
+    const row = { ...entered, from: null, emitted: all, change }
+    draft.record(cause, input.kind === 'message' ? { ...row, unit: true, ...redriven(input) } : row)
     follow(draft, cause)
     return { fate: 'applied' }
   }
