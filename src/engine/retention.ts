@@ -20,13 +20,14 @@ export interface RetentionPorts {
 }
 
 /** Rows of one batch. How long one takes depends on the disk, and on whether the page that it stands on is in memory: fitted as it goes. */
-const ROWS = { first: 200, least: 50, most: 5_000 } as const
+const ROWS = { first: 200, least: 50, most: 2_000 } as const
 /**
  * How long a batch is to take: it rests three times as long as it works, so that it takes a quarter of the worker at most, and an embedded
  * store can do nothing else meanwhile. A busy worker comes back to it late, and finds it longer: else it would fall behind there.
  */
 const BATCH_MS = { least: 5, most: 20 } as const
 const REST = 3
+const GROWTH = 1.25
 /** Between two batches while there is something to delete, at least; and while there is not. */
 const BUSY_MS = 5
 const QUIET_MS = 5_000
@@ -82,13 +83,13 @@ export class Retention {
     const endedAt = clock.monotonic()
     if (rows >= limit) this.#fit(endedAt - startedAt, startedAt - this.#endedAt)
     this.#endedAt = endedAt
-    this.#next(rows < limit ? QUIET_MS : Math.max(BUSY_MS, (endedAt - startedAt) * REST))
+    this.#next(rows === 0 ? QUIET_MS : Math.max(BUSY_MS, (endedAt - startedAt) * REST))
   }
 
-  /** Never more than doubled at once: one quick batch says little. */
+  /** Grows slowly: one quick batch says little. */
   #fit(ms: number, restedMs: number): void {
     const wantedMs = Math.min(BATCH_MS.most, Math.max(BATCH_MS.least, restedMs / REST))
-    const wanted = Math.floor((this.#rows * wantedMs) / Math.max(ms, wantedMs / 2))
+    const wanted = Math.floor((this.#rows * wantedMs) / Math.max(ms, wantedMs / GROWTH))
     this.#rows = Math.min(ROWS.most, Math.max(ROWS.least, wanted))
   }
 }
