@@ -36,7 +36,7 @@ export interface ClientOptions {
 
 /** The source of all messages: receipts are found under it. */
 const SOURCE = 'simulation'
-const PATIENCE_MS = 8_000
+const PATIENCE_MS = 6_000
 const TRIES = 40
 
 /** All clients. */

@@ -27,7 +27,7 @@ export const PaymentCaptured = event('payment.captured', {
 export const KitchenAccepted = event('kitchen.accepted', {
   data: fields<OfOrder & { minutes: number }>('orderId', 'minutes'),
   key: (d) => d.orderId,
-  keep: '2 minutes',
+  keep: '15 seconds',
 })
 const OrderConfirmed = event('order.confirmed', {
   data: fields<OfOrder & { account: string }>('orderId', 'account'),
@@ -58,7 +58,7 @@ const DeleteNode = command('node.delete', {
 })
 
 // ── activities ──
-const quick = { timeout: '2 seconds', retry: { attempts: 5, first: '100 ms', max: '5 seconds' } } as const
+const quick = { timeout: '2 seconds', retry: { attempts: 5, first: '100 ms', max: '3 seconds' } } as const
 const reserve = activity('warehouse.reserve', {
   ...quick,
   input: fields<{ sku: string }>('sku'),
@@ -162,7 +162,7 @@ export const order = machine('order', {
         emit: { 'order.confirmed': ({ id, data }) => ({ orderId: id, account: data.account }) },
       },
       on: { 'order.cancel': 'releasing' },
-      after: { '3 minutes': 'releasing' },
+      after: { '20 seconds': 'releasing' },
     },
     releasing: {
       call: release,
@@ -192,7 +192,7 @@ export const checkout = saga('checkout', {
     goods: {
       call: charge,
       input: ({ id }) => ({ for: `goods of ${id}` }),
-      within: '4 minutes',
+      within: '12 seconds',
       otherwise: 'undo',
       undo: { call: refund, input: ({ step }) => ({ key: step.key }) },
     },
@@ -206,7 +206,7 @@ export const checkout = saga('checkout', {
   .pivot()
   .wait('kitchen', {
     for: KitchenAccepted,
-    within: '5 minutes',
+    within: '15 seconds',
     otherwise: { value: { orderId: '', minutes: 90 } },
   })
   .step('tell', { call: mail, input: ({ id }) => ({ to: id }), otherwise: { value: { id: 'none' } } })
@@ -255,7 +255,7 @@ export const counter = machine('counter', {
   receives: [Add, Close],
   initial: 'counting',
   groups: {
-    open: { states: ['counting', 'resting'], on: { 'counter.close': 'closed' }, after: { '8 minutes': 'closed' } },
+    open: { states: ['counting', 'resting'], on: { 'counter.close': 'closed' }, after: { '40 seconds': 'closed' } },
   },
   states: {
     counting: {
@@ -270,9 +270,9 @@ export const counter = machine('counter', {
         ],
       },
       always: [{ if: ({ data }) => data.ids.length >= 9, to: 'full' }],
-      after: { '30 seconds': { to: 'resting', set: ({ data }) => ({ rests: data.rests + 1 }) } },
+      after: { '8 seconds': { to: 'resting', set: ({ data }) => ({ rests: data.rests + 1 }) } },
     },
-    resting: { after: { '20 seconds': 'counting' } },
+    resting: { after: { '5 seconds': 'counting' } },
     full: { on: { 'counter.add': { if: () => false }, 'counter.close': 'closed' } },
     closed: { final: 'done' },
   },
@@ -290,7 +290,7 @@ export const node = machine('node', {
       done: { to: 'ready', set: ({ result }) => ({ address: result.address }) },
       fail: { NoCapacity: 'broken' },
     },
-    ready: { on: { 'node.delete': 'gone' }, after: { '1 minute': 'probing' } },
+    ready: { on: { 'node.delete': 'gone' }, after: { '6 seconds': 'probing' } },
     probing: {
       call: probe,
       input: ({ id }) => ({ node: id }),
@@ -299,7 +299,7 @@ export const node = machine('node', {
       on: { 'node.delete': 'gone' },
     },
     steady: { on: { 'node.delete': 'gone' } },
-    broken: { on: { 'node.delete': 'gone' }, after: { '20 seconds': 'booting' } },
+    broken: { on: { 'node.delete': 'gone' }, after: { '5 seconds': 'booting' } },
     gone: { final: 'done' },
   },
 })

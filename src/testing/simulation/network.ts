@@ -66,7 +66,6 @@ export class Network {
   }
 
   async #arrive(life: Life, call: StoreCall, late: Set<StoreCall>): Promise<Arrival> {
-    await life.park(`sends ${nameOf(call)}`)
     await this.#travel(`${nameOf(call)} arrives`, false)
     const arrival = this.#fateOf(call)
     if (arrival === 'ok') return arrival
@@ -84,19 +83,22 @@ export class Network {
   }
 
   async #answer(life: Life, call: StoreCall): Promise<'ok' | 'lost'> {
-    await this.#travel(`${nameOf(call)} answers`, false)
     const lost = this.#random.chance(this.faults.unanswered)
     if (lost) this.#count('unanswered')
-    await life.park(`${nameOf(call)}: ${lost ? 'no answer' : 'answer'}`)
+    await life.wait(this.#takesMs(false), `${nameOf(call)}: ${lost ? 'no answer' : 'answer'}`)
     return lost ? 'lost' : 'ok'
   }
 
   /** A step on the server's side. What is late always takes long. */
   #travel(what: string, long: boolean): Promise<void> {
+    return this.#server.wait(this.#takesMs(long), what)
+  }
+
+  #takesMs(long: boolean): number {
     const { slow, slowMs } = this.faults
     const slowly = long || this.#random.chance(slow)
     if (slowly) this.#count('slow')
-    return this.#server.wait(this.#random.int(slowly ? Math.max(slowMs, QUICK_MS) : QUICK_MS), what)
+    return this.#random.int(slowly ? Math.max(slowMs, QUICK_MS) : QUICK_MS)
   }
 
   #count(what: string): void {

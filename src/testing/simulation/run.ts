@@ -36,7 +36,7 @@ export interface SimulateOptions {
   readonly leaseMs?: number
   /** Steps that the trace keeps. Default 80. */
   readonly traceSteps?: number
-  /** Steps after which a run has hung. Default 400,000. */
+  /** Steps after which a run has hung. Default 100,000. */
   readonly stepsMax?: number
 }
 
@@ -57,10 +57,12 @@ export interface SimulationReport {
 }
 
 const START_MS = Date.UTC(2026, 0, 1)
-const SIZE: WorkloadSize = { orders: 4, checkouts: 4, counters: 2, pools: 1, spanMs: 30_000 }
-/** Once the faults have stopped all must be over in that time: the longest timers of the machines, twice. */
-const CALM_MS = 25 * 60_000
-const CHUNK_MS = 30_000
+const SIZE: WorkloadSize = { orders: 4, checkouts: 4, counters: 2, pools: 1, spanMs: 12_000 }
+/** Once the faults have stopped all must be over in that time: the longest timers of the machines, several times. */
+const CALM_MS = 5 * 60_000
+const CHUNK_MS = 4_000
+/** What is over stays over: so long the run goes on when it is. */
+const AFTER_MS = 15_000
 
 /** What is drawn from the seed. */
 interface Setting {
@@ -79,19 +81,19 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
     unanswered: rate(0.05),
     late: rate(0.05),
     slow: rate(0.05),
-    slowMs: random.pick([50, 1_000, 12_000]),
+    slowMs: random.pick([50, 800, 8_000]),
   }
   const courses = { broken: rate(0.2), unheard: rate(0.15), silent: rate(0.08), late: rate(0.05) }
-  const everyMs = calm || random.chance(0.1) ? Infinity : random.pick([1_000, 3_000, 10_000])
+  const everyMs = calm || random.chance(0.1) ? Infinity : random.pick([500, 1_500, 5_000])
   return {
-    leaseMs: o.leaseMs ?? random.pick([1_000, 3_000, 10_000]),
+    leaseMs: o.leaseMs ?? random.pick([600, 2_000, 6_000]),
     partitions: random.pick([2, 4, 8]),
     workers: o.workers ?? random.pick([2, 2, 3]),
     tuning: o.tuning ?? {
       batchItems: random.pick([1, 3, 1_000]),
       cacheBytes: random.pick([0, 64 * 1024 * 1024]),
       allRemote: random.chance(0.25),
-      pollMs: random.pick([100, 1_000, 5_000]),
+      pollMs: random.pick([100, 500, 2_000]),
     },
     rates: { network, courses, everyMs },
   }
@@ -181,6 +183,7 @@ class Simulation {
     this.#chaos.stop()
     const endMs = this.#scheduler.nowMs + CALM_MS
     while (this.#sound && this.#scheduler.nowMs < endMs && !this.#over()) await this.#calmly()
+    await this.#until(this.#scheduler.nowMs + AFTER_MS)
     if (this.#sound) this.#judge(this.#violations)
     return this.#report()
   }
@@ -191,7 +194,7 @@ class Simulation {
 
   /** Steps until that time, or the first violation. */
   async #until(ms: number): Promise<void> {
-    const steps = (this.#o.stepsMax ?? 400_000) - this.#scheduler.steps
+    const steps = (this.#o.stepsMax ?? 100_000) - this.#scheduler.steps
     const end = await this.#scheduler.run({ reached: () => !this.#sound, untilMs: ms, steps: Math.max(0, steps) })
     if (end === 'steps') this.#violations.add('liveness', `after ${this.#scheduler.steps} steps it is not over`)
     if (end === 'idle') this.#violations.add('liveness', 'nothing is left that could ever move')

@@ -7,10 +7,11 @@
 // S1  Between two steps nothing of the simulated system is running: all its promises hang on parked continuations.
 // S2  A crashed life never moves again: what it parked is dropped, what it parks later is never ready.
 // S3  Real time, the order of real timers and the load of the machine have no influence.
-import { systemClock } from '../../base/clock.ts'
+import { settled, systemClock } from '../../base/clock.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { SeededRandom } from '../../base/random.ts'
 import { Heap } from './heap.ts'
+import { Trace } from './trace.ts'
 
 /** Settings of a scheduler. */
 export interface SchedulerOptions {
@@ -26,13 +27,13 @@ interface Parked {
   readonly life: Life
   readonly what: string
   readonly go: () => void
+  cancelled: boolean
 }
 
 interface Timer extends Parked {
   readonly dueMs: number
   /** Order of arming, for what is due in the same ms. */
   readonly order: number
-  cancelled: boolean
 }
 
 /** Why `run` came back. */
@@ -40,24 +41,23 @@ export type RunEnd = 'reached' | 'idle' | 'time' | 'steps'
 
 // On average eight steps pass within one ms: enough for races inside it, and a busy system still gets older.
 const MS_CHANCE = 1 / 8
-const FNV_PRIME = 0x01000193
+/** Steps after which the process gets a turn for what is not simulated (a signal, a message to a parent). */
+const BREATH_STEPS = 4_096
 
 /** Picks what moves next, and owns the time. */
 export class Scheduler {
   readonly #random: SeededRandom
   readonly #ready: Parked[] = []
   readonly #timers = new Heap<Timer>((a, b) => a.dueMs - b.dueMs || a.order - b.order)
-  readonly #traceSteps: number
-  readonly #trace: string[] = []
+  readonly #trace: Trace
   #order = 0
   #nowMs: number
   #steps = 0
-  #hash = 0x811c9dc5
 
   constructor(o: SchedulerOptions) {
     this.#random = o.random
     this.#nowMs = o.startMs
-    this.#traceSteps = o.traceSteps ?? 80
+    this.#trace = new Trace(o.traceSteps ?? 80)
   }
 
   /** The true time, which is also the store's. */
@@ -70,11 +70,11 @@ export class Scheduler {
   }
   /** Of all steps so far; two runs of one seed must agree in it. */
   get hash(): string {
-    return (this.#hash >>> 0).toString(16).padStart(8, '0')
+    return this.#trace.hash
   }
   /** The last steps, one a line. */
   get trace(): string {
-    return this.#trace.join('\n')
+    return this.#trace.text
   }
 
   /** A new actor. `skewMs`: how far its wall clock is from the truth. */
@@ -84,15 +84,12 @@ export class Scheduler {
 
   /** Writes a line into the trace, and into the hash. */
   note(actor: string, what: string): void {
-    const line = `${this.#steps} ${this.#nowMs} ${actor} ${what}`
-    for (let i = 0; i < line.length; i++) this.#hash = Math.imul(this.#hash ^ line.charCodeAt(i), FNV_PRIME)
-    this.#trace.push(line)
-    if (this.#trace.length > this.#traceSteps) this.#trace.shift()
+    this.#trace.add(this.#steps, this.#nowMs, actor, what)
   }
 
   /** Makes a continuation ready. */
   park(life: Life, what: string, go: () => void): void {
-    if (life.alive) this.#ready.push({ life, what, go })
+    if (life.alive) this.#ready.push({ life, what, go, cancelled: false })
   }
 
   /** Makes a continuation ready once that much time has passed; returns what cancels it. */
@@ -111,7 +108,7 @@ export class Scheduler {
    */
   async run(o: { readonly reached: () => boolean; readonly untilMs: number; readonly steps: number }): Promise<RunEnd> {
     for (let left = o.steps; left > 0; left--) {
-      await systemClock.turn()
+      await (this.#steps % BREATH_STEPS === 0 ? systemClock.turn() : settled())
       if (o.reached()) return 'reached'
       const parked = this.#next(o.untilMs)
       if (typeof parked === 'string') return parked
@@ -143,22 +140,26 @@ export class Scheduler {
   #fireDue(): void {
     for (let top = this.#timers.top; top !== undefined && top.dueMs <= this.#nowMs; top = this.#timers.top) {
       this.#timers.pop()
-      if (!top.cancelled && top.life.alive) this.#ready.push(this.#unlessCancelled(top))
+      if (!top.cancelled && top.life.alive) this.#ready.push(top)
     }
   }
 
-  // A timer may be cancelled between falling due and being picked.
-  #unlessCancelled(timer: Timer): Parked {
-    return { life: timer.life, what: timer.what, go: () => (timer.cancelled ? undefined : timer.go()) }
-  }
-
+  /** One of those that can move now, by chance; the others keep their order. */
   #pick(): Parked | undefined {
-    for (let i = this.#ready.length - 1; i >= 0; i--) if (!this.#ready[i]!.life.alive) this.#ready.splice(i, 1)
-    const awake = this.#ready.filter((parked) => parked.life.awakeAtMs <= this.#nowMs)
-    if (awake.length === 0) return undefined
-    const parked = this.#random.pick(awake)
-    this.#ready.splice(this.#ready.indexOf(parked), 1)
-    return parked
+    const ready = this.#ready
+    let kept = 0
+    let awake = 0
+    for (const parked of ready) {
+      // A timer may be cancelled between falling due and being picked.
+      if (!parked.life.alive || parked.cancelled) continue
+      ready[kept++] = parked
+      if (parked.life.awakeAtMs <= this.#nowMs) awake++
+    }
+    ready.length = kept
+    if (awake === 0) return undefined
+    let left = this.#random.int(awake)
+    const at = ready.findIndex(({ life }) => life.awakeAtMs <= this.#nowMs && left-- === 0)
+    return ready.splice(at, 1)[0]
   }
 
   /** When something could move that cannot now: the next timer, or the end of a pause. */

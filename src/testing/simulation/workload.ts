@@ -59,7 +59,7 @@ const accountOf = (random: SeededRandom): string => `a-${random.int(3)}`
 
 /** Its messages may come before it does. */
 function planOrder(random: SeededRandom, id: string, beginMs: number, at: At): void {
-  const soon = (): number => beginMs + random.int(6_000)
+  const soon = (): number => beginMs + random.int(5_000)
   at(beginMs, { do: 'event', message: OrderPlaced, data: { orderId: id, sku: 'mug', account: accountOf(random) } })
   if (random.chance(0.9))
     at(soon(), { do: 'event', message: PaymentCaptured, data: { orderId: id, paymentId: `of ${id}` } })
@@ -78,7 +78,7 @@ function planCheckout(random: SeededRandom, id: string, beginMs: number, at: At)
   const target = { machine: checkout.name, id }
   at(beginMs, { do: 'start', target, data: { sku: 'cup', account: accountOf(random) } })
   if (random.chance(0.7))
-    at(beginMs + random.int(10_000), { do: 'event', message: KitchenAccepted, data: { orderId: id, minutes: 9 } })
+    at(beginMs + random.int(8_000), { do: 'event', message: KitchenAccepted, data: { orderId: id, minutes: 9 } })
   if (random.chance(0.35)) at(beginMs + 1 + random.int(5_000), { do: 'cancel', target })
 }
 
@@ -95,7 +95,7 @@ function planPool(random: SeededRandom, id: string, beginMs: number, at: At): vo
   const nodes = ['x', 'y', 'z'].map((name) => `${id}.${name}`)
   at(beginMs, { do: 'start', target, data: { nodes: nodes.slice(0, 2), leaving: [] } })
   if (random.chance(0.8))
-    at(beginMs + 3_000, { do: 'command', target, message: Scale, data: { nodes: nodes.slice(1) } })
-  if (random.chance(0.5)) at(beginMs + 9_000, { do: 'command', target, message: Scale, data: { nodes } })
-  if (random.chance(0.3)) at(beginMs + 15_000, { do: 'command', target, message: Drop, data: {} })
+    at(beginMs + 2_000, { do: 'command', target, message: Scale, data: { nodes: nodes.slice(1) } })
+  if (random.chance(0.5)) at(beginMs + 6_000, { do: 'command', target, message: Scale, data: { nodes } })
+  if (random.chance(0.3)) at(beginMs + 10_000, { do: 'command', target, message: Drop, data: {} })
 }

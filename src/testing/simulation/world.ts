@@ -49,7 +49,7 @@ export interface WorldOptions {
   readonly isDurable: (key: string) => boolean
 }
 
-const LATE_MS = 20_000
+const LATE_MS = 6_000
 
 /** The services, and what they remember. */
 export class World {
