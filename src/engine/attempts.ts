@@ -78,8 +78,8 @@ export class Attempts {
   readonly #planned = new Map<string, Planned>()
   /** By box: keys that run or are planned. */
   readonly #byBox = new Map<string, Set<string>>()
-  /** Aborted bodies that have not settled yet, by box. */
-  readonly #lingering = new Map<string, Set<Promise<void>>>()
+  /** Bodies that were given up and have not settled yet, by box; for no longer than the grace. */
+  readonly #lingering = new Map<string, Set<{ readonly key: string; readonly over: Promise<void> }>>()
   #stopped = false
 
   constructor(ports: AttemptPorts) {
@@ -165,19 +165,13 @@ export class Attempts {
 
   /** A3: waits for bodies of the same instance that were given up, at most the grace. */
   #whenFree(box: string, planned: Planned, start: () => void): void {
-    const lingering = this.#lingering.get(box)
-    if (lingering === undefined || lingering.size === 0) {
-      start()
-      return
-    }
-    let done = false
-    const once = (): void => {
-      if (done) return
-      done = true
-      if (!planned.cancelled) start()
-    }
-    planned.alarm = this.#ports.wheel.set(this.#ports.graceMs, once)
-    void Promise.all(lingering).then(once)
+    // A retry need not wait for an attempt of its own call that was given up: both have one key.
+    const others = [...(this.#lingering.get(box) ?? [])].filter(({ key }) => key !== planned.of.key)
+    if (others.length === 0) start()
+    else
+      void Promise.all(others.map(({ over }) => over)).then(() => {
+        if (!planned.cancelled) start()
+      })
   }
 
   #enter(of: AttemptOf, planned: Planned, activity: ActivityDefinition, call: CallRecord): void {
@@ -232,7 +226,7 @@ export class Attempts {
     view.over = true
     this.#close(running)
     this.#end(running, { kind: 'unknown', message: why })
-    view.abort(why)
+    this.#linger(running.of.box, running, why)
   }
 
   /** It has answered; its key stays taken until that is booked. */
@@ -303,11 +297,20 @@ export class Attempts {
   #linger(box: string, running: Running, why: string): void {
     running.view.abort(why)
     if (running.activity.interruptible) return
+    const { wheel, graceMs } = this.#ports
+    const over = new Promise<void>((resolve) => {
+      const alarm = wheel.set(graceMs, resolve)
+      void running.settled.then(() => {
+        wheel.cancel(alarm)
+        resolve()
+      })
+    })
     const lingering = this.#lingering.get(box) ?? new Set()
-    lingering.add(running.settled)
+    const one = { key: running.of.key, over }
+    lingering.add(one)
     this.#lingering.set(box, lingering)
-    void running.settled.then(() => {
-      lingering.delete(running.settled)
+    void over.then(() => {
+      lingering.delete(one)
       if (lingering.size === 0) this.#lingering.delete(box)
     })
   }
