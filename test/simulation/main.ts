@@ -20,6 +20,6 @@ const report = await runSeeds({
   options: { traceSteps: Number(values.trace), ...(values.calm ? { chaos: 'calm' as const } : {}) },
   onFailure: ({ text }) => console.log(`\n${text}`),
 })
-console.log(JSON.stringify(Object.fromEntries(Object.entries(report.counts).toSorted())))
+console.log(JSON.stringify(Object.fromEntries(Object.entries(report.counts).toSorted(([a], [b]) => (a < b ? -1 : 1)))))
 console.log(summary(report))
 if (report.failures.length > 0) process.exitCode = 1

@@ -9,19 +9,12 @@ import type { SeededRandom } from '../../base/random.ts'
 import { messageCount } from '../../core/counts.ts'
 import type { Input } from '../../core/model.ts'
 import { messageOf } from '../../machine/definition.ts'
-import type { Letter, ReceiptRow, Store, Target } from '../../store/store.ts'
+import type { Letter, Store } from '../../store/store.ts'
 import type { Life } from './scheduler.ts'
-
-/** What somebody wants to happen once. */
-export type Wish =
-  | { readonly do: 'start'; readonly target: Target; readonly data: unknown }
-  | { readonly do: 'command'; readonly target: Target; readonly message: unknown; readonly data: unknown }
-  | { readonly do: 'event'; readonly message: unknown; readonly data: unknown }
-  | { readonly do: 'cancel'; readonly target: Target }
-  | { readonly do: 'retry'; readonly target: Target }
+import type { Ending, Wish } from './wish.ts'
 
 /** A worker's own door. `undefined`: nothing is known. */
-export type WorkerDoor = (id: string, wish: Wish) => Promise<ReceiptRow['outcome'] | undefined>
+export type WorkerDoor = (id: string, wish: Wish) => Promise<Ending | undefined>
 
 /** What clients need. */
 export interface ClientOptions {
@@ -32,17 +25,23 @@ export interface ClientOptions {
   readonly partitions: number
   /** A worker that is alive, or undefined. */
   readonly worker: () => WorkerDoor | undefined
+  /** The share of wishes that go by a worker's door, 0 to 1. */
+  readonly doors: number
 }
 
 /** The source of all messages: receipts are found under it. */
 const SOURCE = 'simulation'
 const PATIENCE_MS = 6_000
 const TRIES = 40
+/** What has no letter of its own. */
+const ONLY_BY_DOOR: ReadonlySet<Wish['do']> = new Set(['await', 'redrive', 'discard'] as const)
 
 /** All clients. */
 export class Clients {
   readonly #o: ClientOptions
   #busy = 0
+  /** Which way a wish goes: a copy of it must go the same way, since each is deduplicated for itself. */
+  readonly #byDoor = new Map<string, boolean>()
   /** By counter: what was sent to be added, and what was said to be. */
   readonly added = new Map<string, { readonly sent: Set<string>; readonly applied: Set<string> }>()
   /** Instances that were said to be started, as `machine id`. */
@@ -67,7 +66,8 @@ export class Clients {
     if (added !== undefined) book?.sent.add(added.id)
     void this.#insist(id, wish).then((outcome) => {
       this.#busy--
-      const end = `${wish.do} ${outcome ?? 'unknown'}`
+      const name = wish.do === 'operate' ? wish.action.do : wish.do
+      const end = `${name} ${outcome ?? 'unknown'}`
       this.ends[end] = (this.ends[end] ?? 0) + 1
       if (added !== undefined && outcome === 'applied') book?.applied.add(added.id)
       if (wish.do === 'start' && outcome === 'applied') this.started.add(`${wish.target.machine} ${wish.target.id}`)
@@ -80,7 +80,7 @@ export class Clients {
     return book
   }
 
-  async #insist(id: string, wish: Wish): Promise<ReceiptRow['outcome'] | undefined> {
+  async #insist(id: string, wish: Wish): Promise<Ending | undefined> {
     const { life, random } = this.#o
     for (let left = TRIES; left > 0; left--) {
       const outcome = await this.#once(id, wish)
@@ -90,24 +90,33 @@ export class Clients {
     return undefined
   }
 
-  async #once(id: string, wish: Wish): Promise<ReceiptRow['outcome'] | undefined> {
-    const { life, random, worker } = this.#o
-    const door = random.chance(0.6) ? worker() : undefined
+  async #once(id: string, wish: Wish): Promise<Ending | undefined> {
+    const { life, worker } = this.#o
+    const door = this.#goesByDoor(id, wish) ? worker() : undefined
+    if (door === undefined && this.#goesByDoor(id, wish)) return undefined
     const answer = door === undefined ? this.#byInbox(id, wish) : door(id, wish)
     const patience = life.wait(PATIENCE_MS, `client of ${id} loses patience`).then(() => undefined)
     return await Promise.race([answer.catch(() => undefined), patience])
   }
 
+  #goesByDoor(id: string, wish: Wish): boolean {
+    let door = this.#byDoor.get(id)
+    if (door === undefined)
+      this.#byDoor.set(id, (door = ONLY_BY_DOOR.has(wish.do) || this.#o.random.chance(this.#o.doors)))
+    return door
+  }
+
   /** Appends it to the inbox, and looks for its receipt. */
-  async #byInbox(id: string, wish: Wish): Promise<ReceiptRow['outcome'] | undefined> {
+  async #byInbox(id: string, wish: Wish): Promise<Ending | undefined> {
     const { life, random, store, partitions } = this.#o
+    if (!isLetterable(wish)) return undefined
     const letter = letterOf(id, wish, life.clock.now())
     const key = letter.kind === 'event' ? letter.key : letter.target.id
     const counts = isMessage(wish) ? { [messageCount('accepted')]: 1, [messageCount('pending')]: 1 } : {}
     const row = { partition: partitionOf(key, partitions), priority: 0, letter }
     await store.append([row], counts)
     // A cancel or an operator's action leaves no receipt.
-    if (wish.do === 'cancel' || wish.do === 'retry') return 'stored'
+    if (wish.do === 'cancel' || wish.do === 'operate') return 'stored'
     const target = letter.kind === 'event' ? `${letter.type}\0${key}` : `${letter.target.machine}\0${key}`
     for (let left = 5; left > 0; left--) {
       await life.wait(random.int(1_500), `client of ${id} looks for a receipt`)
@@ -126,8 +135,11 @@ function addedBy({ target, data }: Extract<Wish, { do: 'command' }>) {
 
 const isMessage = (wish: Wish): boolean => wish.do === 'command' || wish.do === 'event'
 
+type Letterable = Exclude<Wish, { do: 'await' | 'redrive' | 'discard' }>
+const isLetterable = (wish: Wish): wish is Letterable => !ONLY_BY_DOOR.has(wish.do)
+
 /** What a wish looks like in the inbox. */
-function letterOf(id: string, wish: Wish, at: number): Letter {
+function letterOf(id: string, wish: Letterable, at: number): Letter {
   const base = { id, at, correlation: id, source: SOURCE }
   if (wish.do === 'event') {
     const { type, version, keepMs, key } = messageOf(wish.message)
@@ -141,7 +153,7 @@ function letterOf(id: string, wish: Wish, at: number): Letter {
 }
 
 type Base = Pick<Input, 'id' | 'at' | 'correlation' | 'source'>
-function inputOf(wish: Exclude<Wish, { do: 'event' }>, base: Base): Input {
+function inputOf(wish: Exclude<Letterable, { do: 'event' }>, base: Base): Input {
   const stamped = { ...base, stamp: 0 } as Base & { stamp: number }
   switch (wish.do) {
     case 'start':
@@ -152,7 +164,7 @@ function inputOf(wish: Exclude<Wish, { do: 'event' }>, base: Base): Input {
     }
     case 'cancel':
       return { ...stamped, kind: 'cancel', why: 'changed my mind' }
-    case 'retry':
-      return { ...stamped, kind: 'operator', why: 'mended', action: { do: 'retry', newKey: false } }
+    case 'operate':
+      return { ...stamped, kind: 'operator', why: 'mended', action: wish.action }
   }
 }

@@ -7,6 +7,7 @@ import type { MessageFigure } from '../../core/counts.ts'
 import type { CallRecord } from '../../core/model.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import { recount } from '../../store/memory/retention.ts'
+import type { InstanceRow } from '../../store/memory/rows.ts'
 import type { Space } from '../../store/memory/space.ts'
 import type { ChangeRows } from '../../store/memory/write.ts'
 import type { ReceiptRow, Recount } from '../../store/store.ts'
@@ -37,6 +38,11 @@ export class Invariants {
   /** `k incarnation id` of decided messages. */
   readonly #decided = new Set<string>()
   readonly #receipts = new Map<string, ReceiptRow>()
+  /** The newest row of each instance, by k: of those too that are gone by now. */
+  readonly last = new Map<number, InstanceRow>()
+  readonly #names = new Set<string>()
+  /** By `machine id message`: how it was decided. */
+  readonly #decisions = new Map<string, { readonly outcome: StoredEntry['outcome']; readonly seq: number }>()
   /** Commits that were checked. */
   commits = 0
   /** Journal rows that were checked. */
@@ -54,12 +60,26 @@ export class Invariants {
     return this.#keys.has(key)
   }
 
+  /** Whether an instance of that name was ever committed. */
+  wasThere(machine: string, id: string): boolean {
+    return this.#names.has(`${machine} ${id}`)
+  }
+
+  /** How an instance has decided about a message. */
+  decisionOf(machine: string, id: string, message: string) {
+    return this.#decisions.get(`${machine} ${id} ${message}`)
+  }
+
   /** A commit has just taken effect. */
   written(session: string, n: number, rows: ChangeRows): void {
     this.commits++
     this.transitions += rows.journal.length
     const entries = rows.journal.map((row) => ({ k: row.k, entry: JSON.parse(row.text) as StoredEntry }))
     this.#owned(session, n, rows)
+    for (const row of rows.instances) {
+      this.last.set(row.k, row)
+      this.#names.add(`${row.machine} ${row.id}`)
+    }
     this.#paths.written(rows.instances, entries)
     this.#order.written(rows.events, entries)
     for (const { k, entry } of entries) this.#entry(k, entry)
@@ -97,6 +117,8 @@ export class Invariants {
       )
       this.#decided.add(key)
     }
+    if (entry.unit || entry.cause.kind === 'start')
+      this.#decisions.set(`${name} ${entry.cause.id}`, { outcome: entry.outcome, seq: entry.seq })
     if (entry.cause.kind !== 'timer') return
     const now = this.#space.clock.now()
     this.#violations.check(

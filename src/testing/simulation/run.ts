@@ -11,11 +11,13 @@ import { ModelStore } from '../../store/memory/store.ts'
 import { Chaos } from './chaos.ts'
 import type { ChaosRates } from './chaos.ts'
 import { Clients } from './clients.ts'
+import type { WorkerDoor } from './clients.ts'
 import { checkEnding } from './ending.ts'
 import { Invariants } from './invariants.ts'
 import { deeds, machines } from './machines.ts'
 import { Network } from './network.ts'
 import { Scheduler } from './scheduler.ts'
+import { Truth } from './truth.ts'
 import { Violations } from './violation.ts'
 import type { Violation } from './violation.ts'
 import { SimulatedWorker } from './worker.ts'
@@ -69,6 +71,8 @@ interface Setting {
   readonly leaseMs: number
   readonly partitions: number
   readonly workers: number
+  /** The share of wishes that go by a worker's door. */
+  readonly doors: number
   readonly tuning: NonNullable<WorkerOptions['engine']['tuning']>
   readonly rates: ChaosRates
 }
@@ -89,6 +93,7 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
     leaseMs: o.leaseMs ?? random.pick([600, 2_000, 6_000]),
     partitions: random.pick([2, 4, 8]),
     workers: o.workers ?? random.pick([2, 2, 3]),
+    doors: random.pick([0, 0.5, 0.9]),
     tuning: o.tuning ?? {
       batchItems: random.pick([1, 3, 1_000]),
       cacheBytes: random.pick([0, 64 * 1024 * 1024]),
@@ -98,6 +103,10 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
     rates: { network, courses, everyMs },
   }
 }
+
+const definitions = new Map(machines.map((machine) => [definitionOf(machine).name, definitionOf(machine)]))
+const outputOf = (machine: string, id: string, data: Readonly<Record<string, unknown>>): unknown =>
+  definitions.get(machine)!.output(id, data)
 
 /** Runs one seed. Never throws for what the system under test does: that is in the report. */
 export async function simulate(o: SimulateOptions): Promise<SimulationReport> {
@@ -137,6 +146,7 @@ class Simulation {
     const isDurable = (key: string): boolean => invariants.isDurable(key)
     const world = new World({ life: scheduler.actor('world').life, random: outside, violations, deeds, isDurable })
     const life = scheduler.actor('clients').life
+    const truth = new Truth({ space, invariants, violations, output: outputOf })
     const store = new ModelStore(space, { reach: network.reach(life) })
     const workers = Array.from({ length: this.#setting.workers }, (_, i) => {
       const skewMs = faults.int(2_000) - 1_000
@@ -148,6 +158,7 @@ class Simulation {
         space,
         network,
         world,
+        truth,
         name,
         skewMs,
         random: ids.fork(),
@@ -155,7 +166,12 @@ class Simulation {
         onError,
       })
     })
-    this.#clients = new Clients({ life, random: this.#workload.fork(), store, partitions, worker: () => undefined })
+    const wishes = this.#workload.fork()
+    const door = (): WorkerDoor | undefined => {
+      const doors = workers.flatMap((worker) => (worker.door === undefined ? [] : [worker.door]))
+      return doors.length === 0 ? undefined : (id, wish) => wishes.pick(doors).ask(id, wish)
+    }
+    this.#clients = new Clients({ life, random: wishes, store, partitions, worker: door, doors: this.#setting.doors })
     space.make(partitions)
     const chaosLife = scheduler.actor('chaos').life
     this.#chaos = new Chaos({ life: chaosLife, random: faults.fork(), network, world, space, workers, leaseMs, rates })
@@ -204,7 +220,11 @@ class Simulation {
   async #calmly(): Promise<void> {
     for (const { machine, id, condition } of this.#space.instances.values())
       if (condition === 'stalled')
-        this.#clients.ask(`retry${++this.#retries}`, { do: 'retry', target: { machine, id } })
+        this.#clients.ask(`retry${++this.#retries}`, {
+          do: 'operate',
+          target: { machine, id },
+          action: { do: 'retry', newKey: false },
+        })
     await this.#until(this.#scheduler.nowMs + CHUNK_MS)
   }
 

@@ -1,6 +1,7 @@
 // One worker of the simulation: the engine that ships, on a clock, a store and a world that the simulation owns. It is killed and
 // started again as a process is: nothing of its memory survives.
 import type { SeededRandom } from '../../base/random.ts'
+import { EngineApp } from '../../engine/app.ts'
 import { Engine } from '../../engine/engine.ts'
 import type { EngineOptions } from '../../engine/host.ts'
 import { serviceOf } from '../../machine/definition.ts'
@@ -9,8 +10,10 @@ import { service } from '../../machine/service.ts'
 import type { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
 import { activities, machines } from './machines.ts'
+import { Door } from './door.ts'
 import type { Network } from './network.ts'
 import type { Actor, Life, Scheduler } from './scheduler.ts'
+import type { Truth } from './truth.ts'
 import type { World } from './world.ts'
 
 /** What a worker needs. */
@@ -19,6 +22,7 @@ export interface WorkerOptions {
   readonly space: Space
   readonly network: Network
   readonly world: World
+  readonly truth: Truth
   readonly name: string
   readonly skewMs: number
   /** Ids and jitter; each life forks it. */
@@ -33,6 +37,7 @@ export class SimulatedWorker {
   readonly #o: WorkerOptions
   readonly actor: Actor
   #engine: Engine | undefined
+  #door: Door | undefined
   #ready = false
 
   constructor(o: WorkerOptions) {
@@ -43,6 +48,11 @@ export class SimulatedWorker {
   /** The engine of the present life, once it has started. */
   get engine(): Engine | undefined {
     return this.#ready ? this.#engine : undefined
+  }
+
+  /** Its public API, once it has started. */
+  get door(): Door | undefined {
+    return this.#ready ? this.#door : undefined
   }
 
   /** Starts, and starts again when the store lets it not. */
@@ -59,6 +69,7 @@ export class SimulatedWorker {
       log: ({ level, text, error }) => this.#log(life, level, text, error),
     })
     this.#engine = made
+    this.#door = new Door({ app: new EngineApp(made), machines, truth: this.#o.truth })
     made.start().then(
       () => {
         if (life.alive) this.#ready = true

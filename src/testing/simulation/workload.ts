@@ -1,6 +1,6 @@
 // What is asked of the system in one run, and when: drawn from the seed, before anything begins.
 import type { SeededRandom } from '../../base/random.ts'
-import type { Wish } from './clients.ts'
+import type { Wish } from './wish.ts'
 import {
   Add,
   CancelOrder,
