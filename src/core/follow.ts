@@ -116,8 +116,10 @@ function allHold(draft: Draft, state: StateDefinition, cause: JournalCause): boo
 export function noteChild(draft: Draft, told: ChildRecord): boolean | undefined {
   const key = childKey(told.machine, told.id)
   const known = draft.children.get(key)
-  // One that was erased and started anew counts from 1 again.
-  if (known === undefined || !(told.seq > known.seq || told.incarnation > known.incarnation)) return undefined
+  if (known === undefined) return undefined
+  // One that was erased and started anew counts from 1 again; to stall is no row, and so the number stays.
+  const stalled = told.seq === known.seq && told.status === 'stalled' && known.status !== 'stalled'
+  if (!(told.seq > known.seq || told.incarnation > known.incarnation || stalled)) return undefined
   const child = freezeJson(told, 'a child')
   draft.children = new Map(draft.children).set(key, child)
   return known.state !== child.state
