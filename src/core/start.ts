@@ -22,8 +22,13 @@ export interface Place {
 }
 type Creating = StartInput | MessageInput
 
-const UNBORN = { incarnation: '', version: 0, priority: 0, fairKey: null, seq: 0, entry: 0, stamp: 0 } as const
-const EMPTY = { data: {}, dataText: '{}', startHash: '', dueAt: null, enteredAt: 0, parent: null } as const
+/** What has no life yet. Written out, since it is made for every new instance: objects spread into one took five times as long. */
+// prettier-ignore
+const unborn = (machine: string, id: string, state: string, k: number, partition: number): Instance => ({
+  k, machine, id, partition, incarnation: '', version: 0, status: 'live', state, seq: 0, entry: 0, enteredAt: 0,
+  data: {}, dataText: '{}', calls: null, timers: null, dueAt: null, joined: null, stamp: 0, parent: null,
+  startHash: '', stalled: null, correlation: '', priority: 0, fairKey: null, startedAt: 0, endedAt: null,
+})
 const ALIVE = { status: 'live', calls: null, timers: null, joined: null, stalled: null, endedAt: null } as const
 
 /** A first life, or another one: its numbers go on, so that what is late from the life before is known as such. */
@@ -37,9 +42,8 @@ function born(
   const { correlation } = input
   const startedAt = context.now
   const parent = input.kind === 'start' ? (input.parent ?? null) : null
-  const blank = { ...UNBORN, ...EMPTY, ...ALIVE, k, machine, id, partition, state, correlation, startedAt }
-  const draft = new Draft(definition, before.instance ?? blank, before, context)
-  draft.next = { ...draft.base, ...ALIVE, incarnation, version, priority, correlation, startedAt, parent }
+  const draft = new Draft(definition, before.instance ?? unborn(machine, id, state, k, partition), before, context)
+  Object.assign(draft.next, ALIVE, { incarnation, version, priority, correlation, startedAt, parent })
   return draft
 }
 
