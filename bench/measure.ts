@@ -183,7 +183,11 @@ export async function measure(row: Row): Promise<Figures> {
   const finishedPerSec = finished / (ms / 1_000)
   const { work, store, inFlight, ids, preload } = row
   return {
-    ...{ work, store, inFlight, ids, preload },
+    work,
+    store,
+    inFlight,
+    ids,
+    preload,
     finishedPerSec: round(finishedPerSec, 1),
     p50Ms: round(quantile(sorted, 0.5), 3),
     p99Ms: round(quantile(sorted, 0.99), 3),

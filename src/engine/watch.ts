@@ -35,8 +35,8 @@ export class Watchers {
   tell(box: string, instance: Instance): void {
     const watchers = this.#watchers.get(box)
     if (watchers === undefined) return
-    // Whoever is told may add another one, or forget one.
-    for (const watcher of [...watchers]) if (watcher.told(instance)) this.delete(box, watcher)
+    // Whoever is told may forget another one: that makes a new list, and this one stands.
+    for (const watcher of watchers) if (watcher.told(instance)) this.delete(box, watcher)
   }
 
   /** Tells all that there is nothing to wait for. */
