@@ -161,9 +161,10 @@ export const heldByCall = (draft: Draft): boolean =>
   draft.at?.call?.interruptible !== true &&
   openCalls(draft.next).some(([, call]) => !draft.fresh.has(call.key))
 
-/** The cause of an input, as the journal keeps it. */
-export function causeOf(input: Input, kind: JournalCause['kind'], name: string): JournalCause {
-  const { id, at, by, source, correlation } = input
+/** The cause of an input, as the journal keeps it. What follows from no message (a result, an alarm) has the instance's own correlation. */
+export function causeOf({ next }: Draft, input: Input, kind: JournalCause['kind'], name: string): JournalCause {
+  const { id, at, by, source } = input
+  const correlation = input.correlation === '' ? next.correlation : input.correlation
   return { kind, name, id, at, ...(by !== undefined && { by }), ...(source !== undefined && { source }), correlation }
 }
 

@@ -66,7 +66,7 @@ export const redriven = ({ why, by }: MessageInput): { readonly why?: string; re
 export function lookAt(draft: Draft, input: MessageInput, n = Infinity): Looked {
   const { type, command, ifSeq, why } = input
   const { status, seq } = draft.next
-  const cause = causeOf(input, 'message', type)
+  const cause = causeOf(draft, input, 'message', type)
   const extra = { message: input.data }
   const taking = { cause, extra, row: { unit: true, ...redriven(input) } }
   if (hasEnded(status)) return command ? refused(draft, taking, 'ended') : ignored(draft, taking)
@@ -115,7 +115,7 @@ const givenUp = ({ next: { status, stalled } }: Draft): boolean =>
 /** Looks at a cancel; `message`: the type of the message that it came as. What stalled on a call does not wait for it: the call counts as unknown. */
 export function lookAtCancel(draft: Draft, input: CancelInput, message?: string): Looked {
   const { why, by } = input
-  const cause = causeOf(input, 'cancel', message ?? 'cancel')
+  const cause = causeOf(draft, input, 'cancel', message ?? 'cancel')
   const row = { unit: message !== undefined, why, ...(by !== undefined && { by }) }
   const taking = { cause, extra: { why }, row: { ...row, cancelled: alsoCancelled(draft) } }
   if (hasEnded(draft.next.status)) return refused(draft, { cause, row }, 'ended')

@@ -158,7 +158,7 @@ function move(draft: Draft, cause: JournalCause, row: Told, { to, payload, data 
 export function operate(draft: Draft, input: OperatorInput): Operated {
   const { action, why, by } = input
   const { status } = draft.next
-  const cause = causeOf(input, 'operator', action.do)
+  const cause = causeOf(draft, input, 'operator', action.do)
   const row = { why, ...(by !== undefined && { by }) }
   if (action.do === 'discard') {
     draft.record(cause, row)

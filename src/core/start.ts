@@ -51,7 +51,7 @@ function born(
 function create(draft: Draft, input: Creating, name: string, given: () => unknown): Outcome {
   const { definition, next, before } = draft
   const begin = (): Ended => {
-    const cause = causeOf(input, 'start', name)
+    const cause = causeOf(draft, input, 'start', name)
     const change = draft.setData(definition.dataOf(given()), name, 'BAD_DATA')
     next.startHash = jsonHash(change)
     next.stamp = Math.max(next.stamp, input.stamp)

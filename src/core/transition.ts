@@ -61,7 +61,8 @@ const stalling = (draft: Draft, kept: Pick<Stall, 'cause' | 'arrivals'>, work: (
 /** Nobody waits for it any more: journalled, unless it says nothing. */
 function late(draft: Draft, input: Of<'result'>): Ended {
   const { kind } = input.outcome
-  if (kind === 'done' || kind === 'failure') draft.record(causeOf(input, 'result', input.call), { outcome: 'late' })
+  if (kind === 'done' || kind === 'failure')
+    draft.record(causeOf(draft, input, 'result', input.call), { outcome: 'late' })
   return { fate: 'late' }
 }
 
@@ -81,7 +82,7 @@ function result(draft: Draft, input: Of<'result'>): Ended {
       if (input.outcome.kind !== 'done' || others || !isOfCall(stalled)) return noted
       draft.unstall()
     }
-    decideCalls(draft, causeOf(input, 'result', input.call))
+    decideCalls(draft, causeOf(draft, input, 'result', input.call))
     return notedOr(draft, rows)
   })
 }
@@ -133,7 +134,7 @@ function notice(draft: Draft, input: Of<'notice'>): Ended {
   }
   const rows = draft.journal.length
   return stalling(draft, { arrivals }, () => {
-    const cause = causeOf(input, 'child', `${machine}/${id}`)
+    const cause = causeOf(draft, input, 'child', `${machine}/${id}`)
     if (moved) childArrived(draft, machine, id, cause)
     follow(draft, cause)
     return notedOr(draft, rows)
@@ -156,7 +157,7 @@ function operator(draft: Draft, input: Of<'operator'>): Ended {
   const operated = operate(draft, input)
   if (operated.kind === 'bad') return { fate: 'bad', code: operated.code, message: operated.message }
   if (operated.kind === 'refused') return { fate: 'refused', why: operated.why }
-  if (operated.again !== undefined) goOn(draft, operated.again, causeOf(input, 'operator', input.action.do))
+  if (operated.again !== undefined) goOn(draft, operated.again, causeOf(draft, input, 'operator', input.action.do))
   return { fate: 'applied' }
 }
 
@@ -202,7 +203,7 @@ function unknowable(draft: Draft, input: ToInstance, why: Stall): Ended {
 function run(draft: Draft, input: ToInstance): Ended {
   const { version, status, entry } = draft.next
   if (version === draft.definition.version || hasEnded(status)) return runOne(draft, input)
-  const cause = causeOf(input, 'migrate', '')
+  const cause = causeOf(draft, input, 'migrate', '')
   const why = migrate(draft, cause)
   if (why !== undefined) return unknowable(draft, input, why)
   const { stalled } = draft.next

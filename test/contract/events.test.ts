@@ -1,10 +1,20 @@
 // Who hears an event, in which order, and how far a chain of messages goes.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { command, event, machine, service } from '../../src/index.ts'
+import { activity, command, event, machine, service } from '../../src/index.ts'
 import type { App } from '../../src/index.ts'
 import { MINUTE, SECOND } from '../support/hand-clock.ts'
-import { deadOf, historyOf, instancesOf, messagesOf, onBothStores, stateOf, type World } from '../support/world.ts'
+import {
+  deadOf,
+  Hands,
+  historyOf,
+  instancesOf,
+  lastRow,
+  messagesOf,
+  onBothStores,
+  stateOf,
+  type World,
+} from '../support/world.ts'
 
 const Paid = event('paid', {
   data: z.object({ id: z.string(), orders: z.array(z.string()).default([]), n: z.number().default(0) }),
@@ -156,6 +166,46 @@ onBothStores('events', (make, kind) => {
         await Promise.all([seenBy(app, account, 'acc'), seenBy(app, order, 'o1'), seenBy(app, order, 'o2')]),
       ).toEqual([[1], [1], [1]])
       expect(await messagesOf(app)).toEqual({ accepted: 5, applied: 4, unclaimed: 1 })
+    })
+    test('also over calls and other machines', async () => {
+      const hands = new Hands()
+      const work = activity('work', { input: z.object({}), output: z.object({}), run: hands.run })
+      const Next = event('next', { data: z.object({ id: z.string() }), key: (d) => d.id })
+      const first = machine('first', {
+        data: z.object({}),
+        emits: [Next],
+        initial: 'working',
+        states: {
+          working: { call: work, input: () => ({}), done: { to: 'end', emit: { next: ({ id }) => ({ id }) } } },
+          end: { final: 'done' },
+        },
+      })
+      const second = machine('second', {
+        data: z.object({}),
+        receives: [Next],
+        emits: [Tick],
+        start: { next: () => ({}) },
+        initial: 'working',
+        states: {
+          working: { call: work, input: () => ({}), done: { to: 'end', emit: { tick: ({ id }) => ({ id, n: 1 }) } } },
+          end: { final: 'done' },
+        },
+      })
+      const world = make()
+      const app = await world.start([service('s', { machines: [first, second, ear] })])
+      await app.run(ear, { id: 'i', data: {} })
+      await app.run(first, { id: 'i', data: {} })
+      for (const n of [0, 1]) {
+        await world.clock.settle()
+        hands.at(n).answer({})
+      }
+      await world.clock.settle()
+      const told = (await historyOf(app, first, 'i'))[0]?.cause.correlation
+      const rows = [...(await historyOf(app, first, 'i')), ...(await historyOf(app, second, 'i'))]
+      rows.push(await lastRow(app, ear, 'i'))
+      expect(rows.map(({ cause }) => cause.kind)).toEqual(['start', 'result', 'start', 'result', 'message'])
+      expect(rows.map(({ cause }) => cause.correlation)).toEqual(rows.map(() => told))
+      expect(told).toMatch(/./)
     })
     test('a cause, and what follows from it, have one correlation', async () => {
       const { app } = await scene()
