@@ -105,6 +105,8 @@ export class Batch {
   readonly roots: Item[] = []
   /** Not looked at, or spilled: back to the head of their boxes after the commit, in this order. */
   readonly leftovers: Spilled[] = []
+  /** Boxes of leftovers: what comes for them stays behind those. */
+  readonly later = new Set<string>()
   /** Local hops, for the next wave. */
   hops: Item[] = []
   /** Dead letters that are not there any more: somebody was faster, in the store or in this batch. */

@@ -110,11 +110,13 @@ export class Router {
       return
     }
     // What stands in the box already came before.
-    for (const older of this.#mailbox.takeAll(item.box))
-      if (batch.alone) batch.leftovers.push({ item: older, row: -1 })
-      else batch.hops.push(older)
-    if (this.#settings.allRemote || batch.alone || item.hops > HOPS) this.spill(batch, { ...item, hops: 0 })
-    else batch.hops.push(item)
+    for (const older of this.#mailbox.takeAll(item.box)) batch.hops.push(older)
+    batch.hops.push(item)
+  }
+
+  /** Goes no further in this batch: after a long chain, and for tests. */
+  isFar(batch: Batch, item: Item): boolean {
+    return batch.alone || item.hops > HOPS || (item.hops > 0 && this.#settings.allRemote)
   }
 
   #store(batch: Batch, item: Item): number {
@@ -125,6 +127,6 @@ export class Router {
   /** Writes an item into the inbox in this commit; it keeps its place in memory. */
   spill(batch: Batch, item: Item): void {
     if (item.inbox !== undefined) batch.leftovers.push({ item, row: -1 })
-    else batch.leftovers.push({ item, row: this.#store(batch, item) })
+    else batch.leftovers.push({ item: { ...item, hops: 0 }, row: this.#store(batch, item) })
   }
 }

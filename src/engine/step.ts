@@ -184,7 +184,7 @@ export class Step {
         // Asking the clock for every item would cost as much as a small transition.
         over ||= index % 16 === 15 && full()
         if (behind.has(item.box)) batch.hops.push(item)
-        else if (over) this.#postpone(batch, item)
+        else if (over || this.#isLater(batch, item, wave === items)) this.#postpone(batch, item)
         else this.#process(batch, item, found, behind)
       }
     }
@@ -196,8 +196,14 @@ export class Step {
     return hops
   }
 
+  /** It goes no further in this batch, or stands behind one that does not. */
+  #isLater(batch: Batch, item: Item, isFirst: boolean): boolean {
+    return batch.later.has(item.box) || (!isFirst && this.#ports.router.isFar(batch, item))
+  }
+
   /** The batch is full: what was emitted in it must not be lost with this process, so it is stored in its commit. */
   #postpone(batch: Batch, item: Item): void {
+    batch.later.add(item.box)
     if (item.counted && item.inbox === undefined && item.hops > 0) this.#ports.router.spill(batch, item)
     else batch.leftovers.push({ item, row: -1 })
   }

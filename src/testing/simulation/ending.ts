@@ -8,7 +8,13 @@ import type { Violations } from './violation.ts'
 import type { World } from './world.ts'
 
 /** States in which an instance may stay for ever: it waits for somebody who need not come. */
-const RESTING: ReadonlySet<string> = new Set(['account open', 'counter full', 'node steady', 'pool steady'])
+const RESTING: ReadonlySet<string> = new Set([
+  'account open',
+  'counter full',
+  'tally open',
+  'node steady',
+  'pool steady',
+])
 
 /** What the end is judged by. */
 export interface EndingOptions {
@@ -28,6 +34,7 @@ export function checkEnding(o: EndingOptions): void {
   checkOrders(o)
   checkAccounts(o)
   checkCounters(o)
+  checkTallies(o)
   checkChildren(o)
 }
 
@@ -139,6 +146,21 @@ function checkCounters({ space, violations, added }: EndingOptions): void {
         () => `${nameOf(row)} was said to have applied ${id}, and has ${ids.join(', ')}`,
       )
     for (const id of ids) violations.check('I4', sent.has(id), () => `${nameOf(row)} has ${id}, which nobody sent`)
+  }
+}
+
+/** A counter's events came to its tally once each, in the order in which they were emitted, though many of them had to wait. */
+function checkTallies({ space, violations }: EndingOptions): void {
+  for (const row of rowsOf(space, 'counter')) {
+    const { length } = dataOf(row)['ids'] as readonly string[]
+    const tally = rowsOf(space, 'tally').find(({ id }) => id === `tally-of-${row.id}`)
+    const counts = tally === undefined ? [] : (dataOf(tally)['counts'] as readonly number[])
+    const expected = Array.from({ length }, (_, i) => i + 1)
+    violations.check(
+      'I7',
+      counts.join(' ') === expected.join(' '),
+      () => `${nameOf(row)} has counted to ${length}, and its tally has heard ${counts.join(' ')}`,
+    )
   }
 }
 

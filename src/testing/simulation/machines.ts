@@ -41,6 +41,11 @@ const InvoicePaid = event('invoice.paid', {
   data: fields<{ invoice: string; account: string }>('invoice', 'account'),
   key: (d) => d.invoice,
 })
+/** In the order in which a counter has counted. */
+const Counted = event('counter.counted', {
+  data: fields<{ counter: string; count: number }>('counter', 'count'),
+  key: (d) => d.counter,
+})
 /** To an order or a checkout. */
 export const CancelOrder = command('order.cancel', { data: fields<{ reason: string }>('reason') })
 /** To a counter: `id` is the sender's, and stays in the counter's data. */
@@ -249,10 +254,17 @@ export const account = machine('account', {
   },
 })
 
+const counted = {
+  'counter.counted': ({ id, data }: { readonly id: string; readonly data: { readonly ids: readonly string[] } }) => ({
+    counter: id,
+    count: data.ids.length,
+  }),
+}
 /** Commands from outside, guards, `always`, a timer that is restarted, a group. */
 export const counter = machine('counter', {
   data: fields<{ ids: string[]; rests: number }>('ids', 'rests'),
   receives: [Add, Close],
+  emits: [Counted],
   initial: 'counting',
   groups: {
     open: { states: ['counting', 'resting'], on: { 'counter.close': 'closed' }, after: { '40 seconds': 'closed' } },
@@ -265,8 +277,9 @@ export const counter = machine('counter', {
             if: ({ data }) => data.ids.length % 3 === 2,
             to: 'counting',
             set: ({ data, message }) => ({ ids: [...data.ids, message.id] }),
+            emit: counted,
           },
-          { set: ({ data, message }) => ({ ids: [...data.ids, message.id] }) },
+          { set: ({ data, message }) => ({ ids: [...data.ids, message.id] }), emit: counted },
         ],
       },
       always: [{ if: ({ data }) => data.ids.length >= 9, to: 'full' }],
@@ -275,6 +288,35 @@ export const counter = machine('counter', {
     resting: { after: { '5 seconds': 'counting' } },
     full: { on: { 'counter.add': { if: () => false }, 'counter.close': 'closed' } },
     closed: { final: 'done' },
+  },
+})
+
+/** Hears one counter, in order, and lets it wait while a call is open or it looks away. */
+export const tally = machine('tally', {
+  data: fields<{ counts: number[] }>('counts'),
+  receives: [Counted],
+  start: { 'counter.counted': ({ count }) => ({ counts: [count] }) },
+  correlate: { 'counter.counted': ({ counter: id }) => `tally-of-${id}` },
+  initial: 'noting',
+  states: {
+    noting: {
+      call: mail,
+      input: ({ id, data }) => ({ to: `${id} at ${data.counts.length}` }),
+      done: 'open',
+      fail: 'open',
+    },
+    open: {
+      on: {
+        'counter.counted': {
+          to: 'aside',
+          set: ({ data, message }) => ({ counts: [...data.counts, message.count] }),
+        },
+      },
+    },
+    aside: {
+      always: [{ if: ({ data }) => data.counts.length % 3 === 0, to: 'noting' }],
+      after: { '500 ms': 'open' },
+    },
   },
 })
 
@@ -349,4 +391,4 @@ export const pool = machine('pool', {
 })
 
 /** All machines. */
-export const machines = [order, checkout, invoice, account, counter, node, pool] as const
+export const machines = [order, checkout, invoice, account, counter, tally, node, pool] as const

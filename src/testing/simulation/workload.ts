@@ -72,6 +72,7 @@ function planOrder(random: SeededRandom, id: string, beginMs: number, at: At): v
       data: { reason: 'too slow' },
     })
   if (random.chance(0.1)) at(soon(), { do: 'cancel', target: { machine: order.name, id } })
+  if (random.chance(0.5)) at(soon(), { do: 'await', target: { machine: order.name, id } })
 }
 
 function planCheckout(random: SeededRandom, id: string, beginMs: number, at: At): void {
@@ -80,11 +81,16 @@ function planCheckout(random: SeededRandom, id: string, beginMs: number, at: At)
   if (random.chance(0.7))
     at(beginMs + random.int(8_000), { do: 'event', message: KitchenAccepted, data: { orderId: id, minutes: 9 } })
   if (random.chance(0.35)) at(beginMs + 1 + random.int(5_000), { do: 'cancel', target })
+  if (random.chance(0.2))
+    at(beginMs + 1 + random.int(9_000), { do: 'command', target, message: CancelOrder, data: { reason: 'too dear' } })
+  if (random.chance(0.5)) at(beginMs + random.int(8_000), { do: 'await', target })
 }
 
 function planCounter(random: SeededRandom, id: string, beginMs: number, spanMs: number, at: At): void {
   const target = { machine: counter.name, id }
   at(beginMs, { do: 'start', target, data: { ids: [], rests: 0 } })
+  // It has no id: a dead letter.
+  if (random.chance(0.3)) at(beginMs + random.int(spanMs / 2), { do: 'command', target, message: Add, data: {} })
   for (let left = 3 + random.int(9); left > 0; left--)
     at(beginMs + random.int(spanMs / 2), { do: 'command', target, message: Add, data: { id: `${id}.${left}` } })
   if (random.chance(0.5)) at(spanMs, { do: 'command', target, message: Close, data: {} })
