@@ -29,6 +29,8 @@ export interface Call {
   readonly isNew?: boolean
   /** Nobody waits for more than that it is safe. */
   readonly storedOnly?: boolean
+  /** Called once the input is durable, where that is before anybody has looked at it. */
+  readonly safe?: () => void
 }
 
 /** The engine, as the public API uses it. */
@@ -77,10 +79,12 @@ export class Client {
       ...(call.delivery !== undefined && { delivery: call.delivery }),
       ...(call.isNew === true && { isNew: true }),
       ...(call.storedOnly === true && { storedOnly: true }),
+      ...(call.safe !== undefined && { safe: call.safe }),
     })
     if (!this.engine.ownership.owns(item.partition)) return this.#store(item)
     const told = await new Promise<Told>((resolve) => this.engine.post({ ...item, reply: resolve }))
     if (told.fate === 'gone') this.engine.check()
+    if (told.fate === 'lost') call.safe?.()
     return told.fate === 'lost' && call.storedOnly !== true ? this.#receipt(item) : told
   }
 
@@ -109,6 +113,7 @@ export class Client {
       if (!item.counted || item.delivery?.deadLetter !== undefined) tally.add(messageCount('accepted'))
     }
     await store.append([router.row({ ...item, delivery: { ...item.delivery, receipt: true } })], tally.sums)
+    item.safe?.()
     return item.storedOnly === true ? { fate: 'lost', entries: [] } : this.#receipt(item)
   }
 

@@ -21,6 +21,8 @@ export interface Item {
   readonly inbox?: number
   readonly delivery?: Delivery
   readonly reply?: Reply
+  /** Called once it is durable, though not all who hear it have looked at it yet. */
+  readonly safe?: () => void
   /** Local hops since the last stored message. */
   readonly hops: number
   /** The id was made just now: there can be no such instance yet. */

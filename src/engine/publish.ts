@@ -163,7 +163,7 @@ export class Publisher {
   /** Numbers an event from outside into the log and sends it on. */
   letter(batch: Batch, item: Item, letter: EventLetter): void {
     const { registry, ledger } = this.#ports
-    const { partition, reply } = item
+    const { partition, reply, safe } = item
     ledger.leaveInbox(batch, item)
     const message = registry.message(letter.type)
     const read = message === undefined ? { value: letter.data } : readPayload(message, letter.version, letter.data)
@@ -194,6 +194,7 @@ export class Publisher {
     )
     ledger.accept(batch, Math.max(1, heard) - (item.counted ? 1 : 0))
     ledger.receipt(batch, receiptTarget(item), item, { outcome: heard === 0 ? 'unclaimed' : 'applied' })
+    if (safe !== undefined) batch.after.push(safe)
     if (gathered !== undefined) batch.after.push(() => gathered.close())
   }
 

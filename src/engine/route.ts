@@ -64,6 +64,7 @@ export class Router {
       readonly hops?: number
       readonly delivery?: Delivery
       readonly reply?: Reply
+      readonly safe?: () => void
       readonly inbox?: number
       readonly isNew?: boolean
       readonly storedOnly?: boolean
@@ -72,10 +73,11 @@ export class Router {
   ): Item {
     const partition = this.partitionOf(target.id)
     const box = input.kind === 'event' ? eventBox(partition) : boxOf(target)
-    const { since, counted, hops = 0, delivery, reply, inbox, isNew, storedOnly, booked } = more
+    const { since, counted, hops = 0, delivery, reply, safe, inbox, isNew, storedOnly, booked } = more
     // Field by field, and the usual ones first: an item is made for every transition.
     const item: Writable<Item> = { box, target, partition, input, counted, hops, since }
     if (reply !== undefined) item.reply = reply
+    if (safe !== undefined) item.safe = safe
     if (booked !== undefined) item.booked = booked
     if (delivery !== undefined) item.delivery = delivery
     if (inbox !== undefined) item.inbox = inbox

@@ -96,11 +96,10 @@ export class Sender {
     const messageId = o.id === undefined ? this.#client.newId() : checkedId(o.id, 'the id of a message')
     const input = messageInput(this.#client, definition, message, messageId, o)
     const delivery = this.#client.delivery(o.id, input.type, input.data)
-    const more = delivery === undefined ? {} : { delivery }
-    if (o.until === 'stored')
-      return stored(messageId, await this.#client.submit(target, input, { ...more, storedOnly: true }))
-    const told = await this.#within(this.#client.submit(target, input, more), o)
-    return told === undefined ? { outcome: 'stored', messageId } : receiptOf(target, messageId, told)
+    const call = { ...(delivery !== undefined && { delivery }), storedOnly: o.until === 'stored' }
+    const told = await this.#within(messageId, o, (safe) => this.#client.submit(target, input, { ...call, safe }))
+    if (told === undefined) return { outcome: 'stored', messageId }
+    return o.until === 'stored' ? stored(messageId, told) : receiptOf(target, messageId, told)
   }
 
   async emit(message: unknown, o: EmitOptions = {}): Promise<Emission> {
@@ -109,26 +108,43 @@ export class Sender {
     const letter = eventLetter(this.#client, message, messageId, o.by)
     const delivery = this.#client.delivery(o.id, letter.type, letter.data)
     const call = { ...(delivery !== undefined && { delivery }), storedOnly: o.until === 'stored' }
-    const told = await this.#within(this.#client.submit({ machine: '', id: letter.key }, letter, call), o)
+    const target = { machine: '', id: letter.key }
+    const told = await this.#within(messageId, o, (safe) => this.#client.submit(target, letter, { ...call, safe }))
     if (told === undefined) return { messageId, outcome: 'stored', heard: [] }
     if (o.until !== 'stored' || told.fate === 'duplicate' || told.fate === 'reused' || told.fate === 'gone')
       return emissionOf(messageId, told)
     return { messageId, outcome: 'stored', heard: [] }
   }
 
-  /** Undefined: the time is over, and the message goes its way. */
-  async #within(work: Promise<Told>, o: EmitOptions): Promise<Told | undefined> {
-    const { wheel } = this.#client.engine
+  /** Undefined: the time is over, and the message is safe and goes its way. Where it is not known to be safe that is WITHIN_ELAPSED. */
+  async #within(
+    messageId: string,
+    o: EmitOptions,
+    work: (safe: () => void) => Promise<Told>,
+  ): Promise<Told | undefined> {
     const ms = o.within === undefined ? WITHIN_MS : durationMs(o.within)
+    const { wheel } = this.#client.engine
     let alarm: ReturnType<typeof wheel.set> | undefined
+    let safe = false
+    const going = work(() => (safe = true))
+    going.catch(() => undefined) // where the time is over first nobody else would hear it
     const late = new Promise<undefined>((resolve) => (alarm = wheel.set(ms, () => resolve(undefined))))
-    work.catch(() => undefined) // where the time is over first nobody else would hear it
     try {
-      return await Promise.race([work, late])
+      const told = await Promise.race([going, late])
+      if (told === undefined && !safe) throw unsafe(messageId, ms, o.id !== undefined)
+      return told
     } finally {
       wheel.cancel(alarm)
     }
   }
+}
+
+/** Only memory has it: were this process to end now, it would be gone. Under an id of the sender's own it is applied once, however often it is sent. */
+function unsafe(messageId: string, ms: number, ownId: boolean): PawlError {
+  const advice = ownId
+    ? 'send it again under the same id'
+    : 'it may still be applied; give messages an `id` of your own, so that they can be sent again'
+  return new PawlError('WITHIN_ELAPSED', `the message is not known to be safe after ${ms} ms: ${advice}`, { messageId })
 }
 
 function stored<S>(messageId: string, told: Told): Receipt<S> {

@@ -27,7 +27,10 @@ export type EmitOptions = Sender &
          * with that letter's code, and the `messageId` is on the error.
          */
         until?: 'applied' | 'stored'
-        /** How long to wait for 'applied', default '5 seconds'. After that the receipt says `stored`, and the message goes its way. */
+        /**
+         * How long to wait, default '5 seconds'. After that the receipt says `stored` where the message is safe by then, and it goes its way; else
+         * the promise rejects with WITHIN_ELAPSED: the message may still be applied, or be lost with this process. Send it again under its `id`.
+         */
         within?: Duration
         sql?: undefined
       }

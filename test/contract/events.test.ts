@@ -296,12 +296,35 @@ onBothStores('events', (make, kind) => {
       await world.clock.advance(SECOND)
       expect(await seenBy(next, account, 'acc')).toEqual([3])
     })
-    test('within: `stored` when the time is over', async () => {
-      const { world, app } = await scene()
-      world.faults.commit = () => Promise.resolve({ kind: 'full', error: new Error('injected') })
+    test.each(['applied', 'stored'] as const)(
+      'until %s, within: what is in memory alone when the time is over is not said to be stored',
+      async (until) => {
+        const { world, app } = await scene()
+        world.faults.commit = () => Promise.resolve({ kind: 'full', error: new Error('injected') })
+        const emission = expect(
+          app.emit(Paid({ id: 'acc', n: 3 }), { within: '2 seconds', id: 'own', until }),
+        ).rejects.toMatchObject({ code: 'WITHIN_ELAPSED', messageId: 'own' })
+        await world.clock.advance(3 * SECOND)
+        await emission
+      },
+    )
+    test('within: `stored` when the time is over and it is in the log, though not all have looked at it', async () => {
+      const { world, app } = await scene({ allRemote: true })
+      let commits = 0
+      world.faults.commit = (through, ...call) =>
+        (commits += 1) === 1 ? through(...call) : Promise.resolve({ kind: 'full', error: new Error('injected') })
       const emission = app.emit(Paid({ id: 'acc', n: 3 }), { within: '2 seconds' })
       await world.clock.advance(3 * SECOND)
       expect(await emission).toMatchObject({ outcome: 'stored', heard: [] })
+    })
+    test('a `within` that is no duration: nothing has gone', async () => {
+      const { world, app } = await scene()
+      for (const until of ['applied', 'stored'] as const) {
+        const o = { within: 'soon' as never, until }
+        await expect(app.emit(Paid({ id: 'acc', n: 3 }), o)).rejects.toMatchObject({ code: 'BAD_DURATION' })
+      }
+      await world.clock.advance(SECOND)
+      expect(await messagesOf(app)).toEqual({})
     })
   })
 

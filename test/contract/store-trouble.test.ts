@@ -160,17 +160,46 @@ onBothStores('a store in trouble', (make) => {
         expect.arrayContaining([`the store is ${kind}`, 'the store is ok']),
       )
     })
-    test('a sender that waits no longer is told that it is not known yet; the message goes its way', async () => {
-      const { world, app, counter, clock } = await scene()
-      let red = true
-      world.faults.commit = (through, ...call) =>
-        red ? Promise.resolve({ kind: 'full', error: disk }) : through(...call)
-      const receipt = app.send(counter, 'i', Add({ n: 1 }), { within: '5 seconds' })
+    test.each(['applied', 'stored'] as const)(
+      'a sender that waits no longer (for %s) is told that it is not known to be safe; sent again it is applied once',
+      async (until) => {
+        const { world, app, counter, clock } = await scene()
+        let red = true
+        world.faults.commit = (through, ...call) =>
+          red ? Promise.resolve({ kind: 'full', error: disk }) : through(...call)
+        const o = { within: '5 seconds', until } as const
+        const elapsed = { code: 'WITHIN_ELAPSED', messageId: expect.any(String) as string }
+        const receipts = Promise.all([
+          expect(app.send(counter, 'i', Add({ n: 1 }), { ...o, id: 'own' })).rejects.toMatchObject(elapsed),
+          expect(app.send(counter, 'i', Add({ n: 10 }), o)).rejects.toMatchObject(elapsed),
+        ])
+        await clock.advance(6 * SECOND)
+        await receipts
+        red = false
+        const again = app.send(counter, 'i', Add({ n: 1 }), { id: 'own' })
+        await clock.advance(2 * SECOND)
+        expect(await again).toMatchObject({ outcome: 'duplicate', became: 'applied' })
+        expect(await ns(app, counter)).toEqual({ i: 11 })
+      },
+    )
+    test('and rightly so: what only memory had is gone with the process', async () => {
+      const { world, app, counter, services, clock } = await scene()
+      world.faults.commit = () => Promise.resolve({ kind: 'full', error: disk })
+      const receipt = app.send(counter, 'i', Add({ n: 1 }), { id: 'own' }).catch((error: { code: string }) => error)
       await clock.advance(6 * SECOND)
-      expect(await receipt).toMatchObject({ outcome: 'stored' })
-      red = false
-      await clock.advance(2 * SECOND)
-      expect(await ns(app, counter)).toEqual({ i: 1 })
+      expect(await receipt).toMatchObject({ code: 'WITHIN_ELAPSED', messageId: 'own' })
+      await world.crash(app)
+      delete world.faults.commit
+      const next = await world.startAfterCrash(services)
+      expect(await next.send(counter, 'i', Add({ n: 1 }), { id: 'own' })).toMatchObject({ outcome: 'applied' })
+      expect(await ns(next, counter)).toEqual({ i: 1 })
+    })
+    test('a `within` that is no duration: nothing has gone', async () => {
+      const { app, counter, clock } = await scene()
+      const o = { within: 'soon' as never }
+      await expect(app.send(counter, 'i', Add({ n: 1 }), o)).rejects.toMatchObject({ code: 'BAD_DURATION' })
+      await clock.advance(SECOND)
+      expect(await messagesOf(app)).toEqual({})
     })
   })
 
