@@ -16,7 +16,7 @@ import {
   type RefusedWhy,
   type Stall,
 } from './model.ts'
-import { activityOfCall, decideCalls, diedOut, putCall, reopen, settledBy } from './result.ts'
+import { activityOfCall, decideCalls, diedOut, putCall, reopen, settledBy, waitAgain } from './result.ts'
 
 /** What became of an operator's action. `again`: what the instance stalled on is to be tried again. */
 export type Operated =
@@ -44,6 +44,7 @@ function retry(draft: Draft, cause: JournalCause, row: Told, newKey: boolean): O
   const { incarnation, seq } = draft.next
   const keyOf = (name: string, old: string): string => (newKey ? callKey(incarnation, seq + 1, name) : old)
   const opened = again?.cause === undefined ? reopen(draft, keyOf) : []
+  if (again?.code === 'WITHIN_ELAPSED') waitAgain(draft)
   const spawned = draft.at === undefined ? [] : spawnMissing(draft, draft.at, givenOf(draft, cause))
   draft.record(cause, { ...row, opened, spawned })
   return { kind: 'applied', again }

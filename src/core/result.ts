@@ -14,7 +14,15 @@ import { choose, take } from './edge.ts'
 import { check, HandlerFailure } from './failure.ts'
 import { follow } from './follow.ts'
 import { givenOf } from './given.ts'
-import type { CallRecord, CallSettlement, JournalCause, JournalEntry, ResultInput, Stall } from './model.ts'
+import type {
+  CallRecord,
+  CallSettlement,
+  JournalCause,
+  JournalEntry,
+  ResultInput,
+  Stall,
+  TimerRecord,
+} from './model.ts'
 
 /** The activity behind a call, where this build still has it. */
 export function activityOfCall(state: StateDefinition | undefined, call: CallRecord): ActivityDefinition | undefined {
@@ -182,10 +190,29 @@ function cancelComesFirst({ definition, waiting }: Draft, to: string): boolean {
   return waiting.some(({ input }) => input.kind === 'cancel' || definition.cancelBy.has(input.type))
 }
 
+/** Gives a wait that ran out its whole time once more, for an operator's retry: else its timer would only stall the instance again. */
+export function waitAgain(draft: Draft): void {
+  const { next, context } = draft
+  const again = Object.entries(next.timers ?? {}).map(([name, timer]): readonly [string, TimerRecord] => {
+    const over = timer.entry === next.entry && timer.due <= context.now
+    return [name, over ? { ...timer, due: context.now + timer.due - next.enteredAt } : timer]
+  })
+  if (again.length > 0) next.timers = Object.fromEntries(again)
+}
+
 /** Whether a call was given up, and nobody will start it again. */
 export const diedOut = (call: CallRecord): boolean => call.settled === undefined && call.recoveries >= RECOVERIES
 
-/** Opens what stalled the instance again, for an operator's retry: the calls that were given up, or all that failed where none is open. */
+/** A budget that has run out begins anew, as long as it was. */
+const renewed = ({ openedAt, deadlineAt }: CallRecord, now: number): Pick<CallRecord, 'openedAt' | 'deadlineAt'> => ({
+  openedAt: now,
+  ...(deadlineAt !== undefined && { deadlineAt: now + deadlineAt - openedAt }),
+})
+
+/**
+ * Opens what stalled the instance again, for an operator's retry: the calls that were given up, or all that failed where none is open.
+ * Each has the whole time of its `within`, and of `retry.within`, once more.
+ */
 export function reopen(draft: Draft, keyOf: (name: string, old: string) => string): readonly string[] {
   const none = openCalls(draft.next).length === 0
   const calls = Object.entries(draft.next.calls ?? {}).filter(
@@ -194,6 +221,7 @@ export function reopen(draft: Draft, keyOf: (name: string, old: string) => strin
   for (const [name, { settled: _, nextAt: __, ...call }] of calls)
     putCall(draft, name, {
       ...call,
+      ...renewed(call, draft.context.now),
       key: keyOf(name, call.key),
       attempts: 0,
       recoveries: 0,

@@ -275,6 +275,22 @@ describe('exhausted without `fail.other`: the instance stalls in place', () => {
     p.fail('Declined')
     expect(p.data['why']).toBe('Declined unknown')
   })
+  test('the time of `retry.within` begins anew with it', () => {
+    const brief = activity('brief', { input: none, output: none, retry: { first: '10 seconds', within: '15 seconds' } })
+    const m = machine('m', {
+      data: none,
+      initial: 'a',
+      states: { a: { call: brief, done: 'end' }, end: { final: 'done' } },
+    })
+    const p = play(m)
+    p.now += 14_000
+    p.unknown(undefined, { jitter: 0.9 })
+    expect(p.stalled).toBe('RETRIES_EXHAUSTED')
+    p.now += HOUR
+    p.retry()
+    p.unknown(undefined, { jitter: 0.9 })
+    expect([p.status, p.instance?.calls?.['brief']?.attempts]).toEqual(['live', 1])
+  })
   test('or under a new key', () => {
     const p = exhausted()
     p.retry(true)

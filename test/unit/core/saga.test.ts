@@ -242,6 +242,43 @@ describe('`within`', () => {
     q.operate({ do: 'move', to: 'done', payload: { id: 'by hand' } })
     expect(q.status).toBe('done')
   })
+  test('an operator retries: a step has the same time once more', () => {
+    const p = play(
+      saga('late', { input: z.object({ n: z.number().default(1) }) })
+        .pivot()
+        .step('mail', { call: mail, input: n, within: '10 minutes' })
+        .done(() => 1),
+      {},
+    )
+    p.after(10 * MINUTE)
+    expect(p.stalled).toBe('WITHIN_ELAPSED')
+    p.now += HOUR
+    p.retry()
+    expect([p.status, p.instance?.dueAt]).toEqual(['live', p.now + 10 * MINUTE])
+    p.after(10 * MINUTE - 1)
+    expect(p.status).toBe('live')
+    p.after(1)
+    expect(p.stalled).toBe('WITHIN_ELAPSED')
+    p.retry()
+    p.done({ ref: 'm' })
+    expect(p.status).toBe('done')
+  })
+  test('and so has a wait, which takes what has come meanwhile', () => {
+    const waits = saga('waits', { input: none })
+      .pivot()
+      .wait('paid', { for: Paid, within: '1 hour', otherwise: 'stall' })
+      .done(() => 1)
+    const p = play(waits, {})
+    p.after(HOUR)
+    p.now += MINUTE
+    p.retry()
+    expect([p.status, p.instance?.dueAt]).toEqual(['live', p.now + HOUR])
+    p.after(HOUR)
+    expect(p.stalled).toBe('WITHIN_ELAPSED')
+    p.send(Paid({ id: 'late' }))
+    p.retry()
+    expect(p.status).toBe('done')
+  })
 })
 
 describe('cancel at every step: settle, then undo', () => {
