@@ -171,18 +171,30 @@ export class Booker {
       fate === 'taken'
         ? { code: 'CHILD_TAKEN', message: `${machine} "${id}" is there already, and is no child of this instance` }
         : { code: 'CHILD_REFUSED', message: message ?? `no worker knows the machine ${machine}` }
+    this.#tellProblem(batch, item, input, problem)
+  }
+
+  /** Tells a parent, if it was one, that the child which it has started will never be there. */
+  #tellProblem(
+    batch: Batch,
+    item: Item,
+    { id: start, parent, correlation, stamp }: Extract<Input, { kind: 'start' }>,
+    problem: NonNullable<NoticeInput['problem']>,
+  ): void {
+    if (parent === undefined) return
+    const { machine, id } = item.target
     const child: ChildRecord = { machine, id, incarnation: '', seq: 0, state: '', status: 'failed', data: {} }
     const notice: NoticeInput = {
       kind: 'notice',
-      id: `${input.id}-problem`,
+      id: `${start}-problem`,
       at: batch.now,
-      correlation: input.correlation,
-      stamp: input.stamp,
+      correlation,
+      stamp,
       child,
-      parent: input.parent.incarnation,
+      parent: parent.incarnation,
       problem,
     }
-    this.#ports.router.send(batch, item, input.parent, notice)
+    this.#ports.router.send(batch, item, parent, notice)
   }
 
   /** A cancel may wait for a call; what it or an operator's action came to is told to callers at other workers too. */
@@ -249,18 +261,44 @@ export class Booker {
     return true
   }
 
-  /** Its instance was erased: a late message does not start it again. */
+  /** Its instance was erased: a late message does not start it again. Whoever waits for an answer gets one. */
   removed(batch: Batch, item: Item): void {
     const { ledger } = this.#ports
-    const { input, delivery, reply } = item
+    const { input, reply } = item
+    const receipt = (outcome: 'dead' | 'unclaimed', why?: string): void =>
+      ledger.receipt(batch, instanceTarget(item.target), item, { outcome, ...(why !== undefined && { why }) })
     ledger.leaveInbox(batch, item)
-    if (isUnit(input)) {
-      if (!item.counted) ledger.accept(batch)
-      if (delivery?.deadLetter !== undefined && input.kind === 'message')
-        ledger.undead(batch, delivery.deadLetter, input)
-      ledger.unclaimed(batch)
-    }
+    if (input.kind === 'message') this.#late(batch, item, input, receipt)
+    else if (input.kind === 'start') {
+      receipt('dead', 'INSTANCE_REMOVED')
+      const { machine, id } = item.target
+      const message = `${machine} "${id}" was erased, and its id rests as long as receipts are kept`
+      this.#tellProblem(batch, item, input, { code: 'CHILD_REMOVED', message })
+    } else if (input.kind === 'cancel' || input.kind === 'operator') receipt('dead', 'UNKNOWN_INSTANCE')
     if (reply !== undefined) batch.after.push(() => reply({ fate: 'removed', entries: [] }))
+  }
+
+  /** An event for who was erased is nobody's; a command is an error to its sender, and where nobody waits a dead letter. */
+  #late(
+    batch: Batch,
+    item: Item,
+    input: MessageInput,
+    receipt: (outcome: 'dead' | 'unclaimed', why?: string) => void,
+  ): void {
+    const { ledger } = this.#ports
+    const { target, partition, delivery } = item
+    if (delivery?.deadLetter !== undefined) ledger.undead(batch, delivery.deadLetter, input)
+    const heard = item.reply !== undefined && item.storedOnly !== true
+    if (input.command && heard && !item.counted) return
+    if (!item.counted) ledger.accept(batch)
+    if (input.command) {
+      const message = `${target.machine} "${target.id}" was erased`
+      ledger.dead(batch, { target, partition, input, code: 'UNKNOWN_INSTANCE', message, delivery })
+      receipt('dead', 'UNKNOWN_INSTANCE')
+    } else {
+      ledger.unclaimed(batch)
+      receipt('unclaimed')
+    }
   }
 
   /** A message that came a second time: nothing of it is accepted. */

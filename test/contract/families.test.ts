@@ -215,6 +215,23 @@ onBothStores('families', (make, kind) => {
       await s.tell('a', 'broken')
       expect(await pool(s)).toMatchObject({ state: 'degraded', status: 'waiting' })
     })
+    test('one that was erased: its parent stalls and says so, and waits for nobody', async () => {
+      const s = await up(['a', 'b'])
+      await s.tell('a', 'gone')
+      await s.app.remove(s.node, 'a', { why: 'erased' })
+      await s.app.run(s.pool, { id: 'q', data: { nodes: ['a'] } })
+      await s.clock.settle()
+      expect(await stateOf(s.app, s.pool, 'q')).toMatchObject({
+        status: 'stalled',
+        stalled: { code: 'CHILD_REMOVED', message: expect.stringContaining('node "a"') as string },
+      })
+      // When receipts of that time are gone its id is free, and an operator lets the parent try again.
+      await s.clock.leap(9 * DAY)
+      await s.clock.advance(MINUTE)
+      await s.app.operate.retry(s.pool, 'q', { why: 'the id is free' })
+      await s.clock.settle()
+      expect(await stateOf(s.app, s.node, 'a')).toMatchObject({ state: 'booting' })
+    })
     test('its own, of a life before: adopted, and known as it is', async () => {
       const s = await up(['a', 'b'])
       await s.app.send(s.pool, 'p', Drop({}))
