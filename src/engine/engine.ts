@@ -7,6 +7,7 @@
 // I2, I10, S1-S5 and C1-C2 are kept in the parts; this file only ties them together, starts and stops them.
 import type { Clock } from '../base/clock.ts'
 import { errorText, PawlError } from '../base/errors.ts'
+import { disown } from '../base/promise.ts'
 import type { Random } from '../base/random.ts'
 import type { Instance } from '../core/model.ts'
 import { Lifecycle } from '../observe/lifecycle.ts'
@@ -53,7 +54,7 @@ export class Engine implements Host {
     this.leaseMs = options.leaseMs ?? DEFAULTS.leaseMs
     this.graceMs = options.graceMs ?? DEFAULTS.graceMs
     this.registry = new Registry(options.services)
-    this.time = new StoreTime(this.clock)
+    this.time = new StoreTime(this.clock, !this.store.features.sessions)
     this.wheel = new Wheel(this.clock)
     this.lifecycle = new Lifecycle((text, error) => this.log({ level: 'error', text, error }))
     this.mailbox = new Mailbox((item) => this.#rank(item))
@@ -128,8 +129,14 @@ export class Engine implements Host {
     return parts
   }
 
+  /** What the sink throws, or a promise of it rejects with, is lost: work goes on where it cannot be written about. */
   log(record: EngineLog): void {
-    this.#options.log?.(record)
+    try {
+      const answer: unknown = this.#options.log?.(record)
+      if (answer !== undefined) void disown(answer)
+    } catch {
+      // There is no other place to say it.
+    }
   }
 
   /** Posts an item to its box. */
@@ -157,12 +164,14 @@ export class Engine implements Host {
     const problems: string[] = []
     if (this.#broken !== undefined) problems.push(this.#broken)
     if (this.#storeState !== 'ok') problems.push(`the store is ${this.#storeState}: ${this.#storeError}`)
-    const jump = this.time.problem
-    if (jump !== undefined) problems.push(jump)
+    if (this.time.doubts && this.time.problem !== undefined) problems.push(this.time.problem)
     const running = this.#phase === 'running' && this.#broken === undefined
     if (running && this.ownership.size === 0) problems.push('this worker owns no partition yet')
+    const ready = running && problems.length === 0
+    // A clock that is behind slows timers a little, and stops nothing.
+    if (!this.time.doubts && this.time.problem !== undefined) problems.push(this.time.problem)
     return {
-      ready: running && problems.length === 0,
+      ready,
       alive: this.#broken === undefined && this.#phase !== 'stopped',
       store: this.#storeState,
       problems,
@@ -181,6 +190,14 @@ export class Engine implements Host {
   onBroken(error: unknown): void {
     this.#broken ??= errorText(error)
     this.log({ level: 'error', text: 'this worker has stopped', error })
+    if (this.#parts !== undefined) {
+      const { due, inbox, sessions, lane } = this.#parts
+      due.stop()
+      inbox.stop()
+      // Its lease runs out, and others take over.
+      sessions.halt()
+      lane.halt()
+    }
     for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
     this.watchers.fail(new PawlError('WORKER_BROKEN', `this worker has stopped: ${this.#broken}`))
   }
@@ -198,7 +215,7 @@ export class Engine implements Host {
     if (hot !== undefined) return { priority, fair: hot }
     if (item.input.kind !== 'start') return { priority, fair: '' }
     try {
-      return { priority, fair: fairBy({ id: item.target.id, data: definition.dataOf(item.input.data) }) }
+      return { priority, fair: String(fairBy({ id: item.target.id, data: definition.dataOf(item.input.data) })) }
     } catch {
       return { priority, fair: '' } // the start itself will say what is wrong
     }

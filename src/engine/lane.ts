@@ -1,7 +1,10 @@
 // The lane: takes turns between batches and what must not happen during one (acquiring, giving away, being fenced).
 import type { Clock } from '../base/clock.ts'
+import { PawlError } from '../base/errors.ts'
 import type { Mailbox } from './mailbox.ts'
 import type { Step } from './step.ts'
+
+const over = (): PawlError => new PawlError('STOPPED', 'this worker has stopped: another one, or the next, will do it')
 
 /** One lane of one worker. */
 export class Lane {
@@ -9,7 +12,8 @@ export class Lane {
   readonly #mailbox: Mailbox
   readonly #step: Step
   readonly #onBroken: (error: unknown) => void
-  readonly #between: (() => Promise<void>)[] = []
+  readonly #between: { readonly run: () => Promise<void>; readonly drop: (error: Error) => void }[] = []
+  #over = false
   #signal: (() => void) | undefined
   #stopping = false
   /** Since when the share of time at work is measured, and how much of that was work. */
@@ -40,20 +44,31 @@ export class Lane {
     signal?.()
   }
 
-  /** Runs work between two batches. */
+  /** Runs work between two batches; STOPPED where there will be none any more. */
   between<T>(work: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      this.#between.push(() => work().then(resolve, reject))
+      if (this.#over) {
+        reject(over())
+        return
+      }
+      this.#between.push({ run: () => work().then(resolve, reject), drop: reject })
       this.wake()
     })
   }
 
   /** Ends after the batch in flight. With `drained` it goes on while there is work. */
   async stop(drained: boolean): Promise<void> {
-    if (drained) while (this.#mailbox.size > 0 && !this.#stopping) await this.between(() => Promise.resolve())
+    // Where the lane breaks meanwhile there is nothing to drain any more.
+    const turn = (): Promise<void> => this.between(() => Promise.resolve()).catch(() => undefined)
+    if (drained) while (this.#mailbox.size > 0 && !this.#stopping) await turn()
+    this.halt()
+    await this.#done
+  }
+
+  /** Ends after the batch in flight; nobody waits for that. */
+  halt(): void {
     this.#stopping = true
     this.wake()
-    await this.#done
   }
 
   async #run(): Promise<void> {
@@ -63,13 +78,16 @@ export class Lane {
         // One turn lets more results gather: batches grow with load by themselves.
         await this.#clock.turn()
         // Only what is there by now: `stop` puts the next in as soon as one is over, and would keep the batches out for ever.
-        for (const work of this.#between.splice(0)) await work()
+        for (const { run } of this.#between.splice(0)) await run()
         await this.#step.run()
       }
-      for (const work of this.#between.splice(0)) await work()
+      for (const { run } of this.#between.splice(0)) await run()
     } catch (error) {
       this.#stopping = true
       this.#onBroken(error)
+    } finally {
+      this.#over = true
+      for (const { drop } of this.#between.splice(0)) drop(over())
     }
   }
 

@@ -123,9 +123,14 @@ export class Sessions {
     await this.rebalance()
   }
 
-  async close(): Promise<void> {
+  /** Renews no more, and gives nothing back: the lease runs out. */
+  halt(): void {
     this.#stopped = true
     this.#cancel?.()
+  }
+
+  async close(): Promise<void> {
+    this.halt()
     if (this.#id !== '') await this.#ports.store.closeSession(this.#id)
     this.#id = ''
   }

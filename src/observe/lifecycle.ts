@@ -1,5 +1,6 @@
 // Lifecycle events: what this worker did, told after it is committed. The live screen, logs and metrics are built on them.
 import { errorText } from '../base/errors.ts'
+import { isPromise } from '../base/promise.ts'
 import type { CallFailure } from '../machine/definition.ts'
 import type { JournalCause, JournalEntry } from '../core/model.ts'
 
@@ -76,10 +77,24 @@ export class Lifecycle {
   tell(at: number, event: LifecycleEvent): void {
     for (const listener of this.#listeners) {
       try {
-        listener({ ...event, at: new Date(at) })
+        const answer: unknown = listener({ ...event, at: new Date(at) })
+        if (isPromise(answer)) void this.#wait(answer)
       } catch (error) {
-        this.#onError(`a lifecycle listener threw: ${errorText(error)}`, error)
+        this.#threw(error)
       }
     }
+  }
+
+  /** Nobody waits for an asynchronous listener, and its error must not end the process. */
+  async #wait(answer: unknown): Promise<void> {
+    try {
+      await answer
+    } catch (error) {
+      this.#threw(error)
+    }
+  }
+
+  #threw(error: unknown): void {
+    this.#onError(`a lifecycle listener threw: ${errorText(error)}`, error)
   }
 }

@@ -66,11 +66,11 @@ const appliedUnheard = async (through: () => Promise<CommitResult>) => {
 const rejects = () => Promise.reject(disk)
 
 onBothStores('a store in trouble', (make) => {
-  async function scene(ids: readonly string[] = ['i']) {
+  async function scene(ids: readonly string[] = ['i'], options: Parameters<typeof make>[0] = {}) {
     const hands = new Hands()
     const counter = counterOf(hands)
     const services = [service('s', { machines: [counter] })]
-    const world = make()
+    const world = make(options)
     const app = await world.start(services)
     for (const id of ids) await app.run(counter, { id, data: {} })
     return { world, app, counter, services, hands, clock: world.clock }
@@ -200,6 +200,56 @@ onBothStores('a store in trouble', (make) => {
       await expect(app.send(counter, 'i', Add({ n: 1 }), o)).rejects.toMatchObject({ code: 'BAD_DURATION' })
       await clock.advance(SECOND)
       expect(await messagesOf(app)).toEqual({})
+    })
+  })
+
+  describe('a log that fails changes nothing', () => {
+    test.each([
+      [
+        'throws',
+        () => {
+          throw new Error('no log')
+        },
+      ],
+      ['rejects', () => Promise.reject(new Error('no log'))],
+    ] as const)('it %s', async (_, log) => {
+      const { world, app, counter, clock } = await scene(['i'], { log })
+      app.on((() => log()) as () => void)
+      let red = true
+      world.faults.commit = (through, ...call) =>
+        red ? Promise.resolve({ kind: 'full', error: disk }) : through(...call)
+      const receipt = app.send(counter, 'i', Add({ n: 1 }), { within: '1 minute' })
+      await clock.advance(5 * SECOND)
+      expect(await app.health()).toMatchObject({ alive: true, store: 'full' })
+      red = false
+      await clock.advance(2 * SECOND)
+      expect(await receipt).toMatchObject({ outcome: 'applied' })
+      expect(await app.health()).toMatchObject({ ready: true, alive: true, store: 'ok' })
+    })
+  })
+
+  describe('the worker breaks', () => {
+    test('whose messages were under way are told at once, and so is who comes later; it ends, and the next goes on', async () => {
+      const { world, app, counter, clock, services } = await scene(['i'], { tuning: { allRemote: true } })
+      // The store does not say where it put rows: nothing that this process believes can be trusted.
+      world.faults.commit = async (through, ...call) => {
+        const result = await through(...call)
+        return result.kind === 'applied' ? { kind: 'applied', inbox: [] } : result
+      }
+      const broken = { code: 'WORKER_BROKEN' }
+      const told: unknown[] = []
+      void app.emit(Said({ id: 'i' }), { within: '1 hour' }).catch((error: unknown) => told.push(error))
+      void app.send(counter, 'i', Add({ n: 1 }), { within: '1 hour' }).catch((error: unknown) => told.push(error))
+      await clock.settle()
+      expect(told).toMatchObject([broken, broken])
+      expect(await app.health()).toMatchObject({ ready: false, alive: false })
+      await expect(app.send(counter, 'i', Add({ n: 1 }))).rejects.toMatchObject(broken)
+      await expect(app.operate.deadLetters.list()).rejects.toMatchObject(broken)
+      delete world.faults.commit
+      await world.stop(app)
+      const next = await world.startAfterCrash(services)
+      await clock.advance(SECOND)
+      expect(await next.send(counter, 'i', Add({ n: 1 }))).toMatchObject({ outcome: 'applied' })
     })
   })
 
