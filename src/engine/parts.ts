@@ -164,7 +164,7 @@ export class Parts {
     const host = this.#host
     const { store, clock, random, registry, mailbox, ownership, time, watchers, lifecycle, leaseMs } = host
     const { cache, router, committer, inbox, attempts, due } = this
-    const [ks, places] = [new Numbers(store, 'k', 1_000), this.#places]
+    const [ks, places] = [new Numbers(store, 'k', 4_000), this.#places]
     const read = (rows: readonly number[]): void => inbox.read(rows)
     const placeOfWaiting = async (): Promise<number> => {
       await places.ensure(1)
