@@ -61,6 +61,7 @@ function callsOf(
         custom === undefined
           ? callKey(draft.next.incarnation, seq, name)
           : customKey(draft.definition.name, custom, name),
+      entry: seq,
       input: fitted(activity.input, input, `input of ${activity.name}`),
       attempts: 0,
       unknown: false,

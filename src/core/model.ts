@@ -13,6 +13,8 @@ export const hasEnded = (status: StoredStatus): boolean => status !== 'live' && 
 export interface CallRecord {
   readonly activity: string
   readonly key: string
+  /** The transition that opened it; kept over migration. With the name it tells calls apart that have one key of the user's. */
+  readonly entry?: number
   readonly input: unknown
   /** Attempts that have failed so far. */
   readonly attempts: number
@@ -149,6 +151,8 @@ export interface ResultInput extends InputBase {
   readonly kind: 'result'
   readonly call: string
   readonly key: string
+  /** The call's `entry`. */
+  readonly entry?: number
   /** Number of the attempt, 1 for the first. A failure counts only from the newest. */
   readonly attempt: number
   readonly outcome:

@@ -8,7 +8,14 @@
 import { backoffMs } from '../base/backoff.ts'
 import { errorText } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
-import type { ActivityDefinition, CallFailure, EdgeDefinition, Given, StateDefinition } from '../machine/definition.ts'
+import type {
+  ActivityDefinition,
+  CallFailure,
+  EdgeDefinition,
+  Given,
+  MachineDefinition,
+  StateDefinition,
+} from '../machine/definition.ts'
 import { hasOpenCall, openCalls, type Draft } from './draft.ts'
 import { choose, take } from './edge.ts'
 import { check, HandlerFailure } from './failure.ts'
@@ -30,6 +37,43 @@ export function activityOfCall(state: StateDefinition | undefined, call: CallRec
   for (const activity of state.call.activities.values()) if (activity.name === call.activity) return activity
   return undefined
 }
+
+/** The same, or of another state of the machine: a call that a migration kept belongs to a state that may be gone. */
+export function activityKept(
+  { states }: Pick<MachineDefinition, 'states'>,
+  state: StateDefinition | undefined,
+  call: CallRecord,
+): ActivityDefinition | undefined {
+  const own = activityOfCall(state, call)
+  if (own !== undefined) return own
+  for (const other of states.values()) {
+    const found = activityOfCall(other, call)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** Stalls an instance whose open call nobody can start: this build has no such activity. Else it would wait without a word, for ever. */
+export function stallGone(draft: Draft): void {
+  const { status, calls } = draft.next
+  if (status !== 'live') return
+  let known = ''
+  for (const name in calls) {
+    const call = calls[name]!
+    // Many calls of one list have one activity.
+    if (call.settled !== undefined || call.activity === known) continue
+    if (activityKept(draft.definition, draft.at, call) === undefined) {
+      draft.stall(gone(draft.definition, name, call))
+      return
+    }
+    known = call.activity
+  }
+}
+
+const gone = ({ name: machine }: MachineDefinition, name: string, { activity }: CallRecord): Stall => ({
+  code: 'ACTIVITY_GONE',
+  message: `the call "${name}" is open, and ${machine} has no activity "${activity}" any more: bring it back and retry, or resolve the call, move or cancel the instance`,
+})
 
 /** Take-overs in a row after which a call is not started again. */
 export const RECOVERIES = 5
@@ -100,11 +144,15 @@ function settleDone(draft: Draft, call: CallRecord, input: ResultInput, output: 
   return 'settled'
 }
 
+/** Whether a result is of this very call: a key of the user's may be that of an earlier entry's call too. */
+const isOf = (call: CallRecord, { key, entry }: ResultInput): boolean =>
+  call.key === key && (entry === undefined || call.entry === undefined || entry === call.entry)
+
 /** Books what an attempt answered into its call's record. A success of any attempt counts, a failure only from the newest. */
 export function attempted(draft: Draft, input: ResultInput): Attempted {
   const { outcome, attempt, call: name } = input
   const call = draft.next.calls?.[name]
-  if (call === undefined || call.key !== input.key || call.settled?.done === true) return 'late'
+  if (call === undefined || !isOf(call, input) || call.settled?.done === true) return 'late'
   if (outcome.kind === 'done') return settleDone(draft, call, input, outcome.output)
   if (call.settled !== undefined) return 'late'
   if (outcome.kind === 'progress') {

@@ -8,6 +8,10 @@ export interface AttemptOf {
   readonly seq: number
   readonly call: string
   readonly key: string
+  /** The transition that opened the call. */
+  readonly entry: number | undefined
+  /** What all attempts of the call have in common, and no other call in this worker. */
+  readonly ref: string
   readonly activity: string
   readonly attempt: number
 }

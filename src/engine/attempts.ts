@@ -37,20 +37,33 @@ export interface AttemptPorts {
   readonly onStarted: (of: AttemptOf) => void
 }
 
+/** Of a body that has not come to its first wait. */
+const STARTING = Promise.resolve()
 const PROGRESS_MS = 5_000
 const LEASE_LOOK_MS = 100
 
-/** More keys than that are looked for in a Set. */
+/** More calls than that are looked for in a Set. */
 const FEW = 4
 
 type Calls = Readonly<Record<string, CallRecord>>
 
-const openKeys = (calls: Calls): readonly string[] =>
-  Object.values(calls).flatMap(({ key, settled }) => (settled === undefined ? [key] : []))
+/** A key of the user's may be that of other calls too, here or of another instance: it tells no calls apart. */
+const refOf = (box: string, name: string, { entry, key }: CallRecord): string =>
+  `${box}\0${entry ?? ''}\0${name}\0${key}`
 
-function isOpen(calls: Calls | null, key: string): boolean {
-  for (const name in calls) if (calls[name]!.key === key) return calls[name]!.settled === undefined
-  return false
+interface Open {
+  readonly ref: string
+  readonly name: string
+  readonly call: CallRecord
+}
+
+function openOf(box: string, calls: Calls | null): readonly Open[] {
+  const open: Open[] = []
+  for (const name in calls) {
+    const call = calls[name]!
+    if (call.settled === undefined) open.push({ ref: refOf(box, name, call), name, call })
+  }
+  return open
 }
 
 interface Running {
@@ -58,7 +71,7 @@ interface Running {
   readonly view: Attempt
   readonly activity: ActivityDefinition
   /** Resolves when the body has settled, however late. */
-  readonly settled: Promise<void>
+  settled: Promise<void>
 }
 
 interface Planned {
@@ -70,16 +83,16 @@ interface Planned {
 /** The attempts of one worker. */
 export class Attempts {
   readonly #ports: AttemptPorts
-  /** Those that count, by key. */
+  /** Those that count, by call. */
   readonly #running = new Map<string, Running>()
-  /** Keys whose attempt (by number) has answered, until a commit has booked that: nothing is started for them meanwhile. */
+  /** Calls whose attempt (by number) has answered, until a commit has booked that: nothing is started for them meanwhile. */
   readonly #answers = new Map<string, number>()
-  /** Keys that wait for their time or their turn. */
+  /** Calls that wait for their time or their turn. */
   readonly #planned = new Map<string, Planned>()
-  /** By box: keys that run or are planned. */
+  /** By box: calls that run, are planned, or have an answer that is not booked. */
   readonly #byBox = new Map<string, Set<string>>()
   /** Bodies that were given up and have not settled yet, by box; for no longer than the grace. */
-  readonly #lingering = new Map<string, Set<{ readonly key: string; readonly over: Promise<void> }>>()
+  readonly #lingering = new Map<string, Set<{ readonly ref: string; readonly over: Promise<void> }>>()
   #stopped = false
 
   constructor(ports: AttemptPorts) {
@@ -92,19 +105,17 @@ export class Attempts {
 
   /** What an instance calls now, after a commit: starts what is open, aborts what is not. */
   sync(box: string, instance: Instance | null, definition: MachineDefinition): void {
-    const calls = instance?.status === 'live' ? instance.calls : null
+    const open = openOf(box, instance?.status === 'live' ? instance.calls : null)
     const have = this.#byBox.get(box)
     if (have !== undefined) {
-      const open = have.size > FEW && calls !== null ? new Set(openKeys(calls)) : undefined
-      for (const key of have)
-        if (!(open === undefined ? isOpen(calls, key) : open.has(key)))
-          this.#drop(box, key, 'its call is settled, or its state was left')
+      const refs = have.size > FEW ? new Set(open.map(({ ref }) => ref)) : undefined
+      for (const one of have)
+        if (!(refs === undefined ? open.some(({ ref }) => ref === one) : refs.has(one)))
+          this.#drop(box, one, 'its call is settled, or its state was left')
     }
     if (instance === null) return
-    for (const name in calls) {
-      const call = calls[name]!
-      if (call.settled !== undefined) continue
-      if (have?.has(call.key) === true && !this.#booked(box, call.key, call)) continue
+    for (const { ref, name, call } of open) {
+      if (have?.has(ref) === true && !this.#bookedBy(box, ref, call)) continue
       if (this.#stopped) this.#release(box, instance, name, call)
       else if (!this.#takesOver(box, instance, name, call)) this.#plan(box, instance, definition, name, call)
     }
@@ -120,15 +131,21 @@ export class Attempts {
   /** Opened, or to be tried again, while the worker stops: whoever goes on need not think that it was running. */
   #release(box: string, instance: Instance, name: string, call: CallRecord): void {
     if (call.runner === undefined) return
-    this.#keysOf(box).add(call.key)
-    this.#tell(attemptOf(box, instance, name, call), { kind: 'released' })
+    const of = attemptOf(box, instance, name, call)
+    this.#refsOf(box).add(of.ref)
+    this.#tell(of, { kind: 'released' })
   }
 
-  /** A call stands open again after an attempt that has answered. */
-  #booked(box: string, key: string, call: CallRecord): boolean {
-    const attempt = this.#answers.get(key)
-    if (attempt === undefined || call.attempts < attempt) return false
-    this.#forget(box, key)
+  /** What an attempt answered is committed: its call, if it still stands open, may be tried again. */
+  booked({ box, ref, attempt }: AttemptOf): void {
+    if (this.#answers.get(ref) === attempt) this.#forget(box, ref)
+  }
+
+  /** The same, told by the call: an answer that its instance stalled on is booked by an operator's retry. */
+  #bookedBy(box: string, ref: string, call: CallRecord): boolean {
+    const attempt = this.#answers.get(ref)
+    if (attempt === undefined || call.attempts === attempt - 1) return false
+    this.#forget(box, ref)
     return true
   }
 
@@ -136,8 +153,8 @@ export class Attempts {
     const activity = activityOfCall(definition.states.get(instance.state), call) ?? this.#elsewhere(definition, call)
     const of = attemptOf(box, instance, name, call)
     const planned: Planned = { of, alarm: undefined, cancelled: false }
-    this.#planned.set(call.key, planned)
-    this.#keysOf(box).add(call.key)
+    this.#planned.set(of.ref, planned)
+    this.#refsOf(box).add(of.ref)
     if (activity === undefined) return // this build has no such activity any more: a migration or an operator decides
     const start = (): void => this.#whenFree(box, planned, () => this.#enter(of, planned, activity, call))
     const waitMs = call.nextAt === undefined ? 0 : call.nextAt - this.#ports.storeNow()
@@ -154,19 +171,19 @@ export class Attempts {
     return undefined
   }
 
-  #keysOf(box: string): Set<string> {
-    let keys = this.#byBox.get(box)
-    if (keys === undefined) {
-      keys = new Set()
-      this.#byBox.set(box, keys)
+  #refsOf(box: string): Set<string> {
+    let refs = this.#byBox.get(box)
+    if (refs === undefined) {
+      refs = new Set()
+      this.#byBox.set(box, refs)
     }
-    return keys
+    return refs
   }
 
   /** A3: waits for bodies of the same instance that were given up, at most the grace. */
   #whenFree(box: string, planned: Planned, start: () => void): void {
     // A retry need not wait for an attempt of its own call that was given up: both have one key.
-    const others = [...(this.#lingering.get(box) ?? [])].filter(({ key }) => key !== planned.of.key)
+    const others = [...(this.#lingering.get(box) ?? [])].filter(({ ref }) => ref !== planned.of.ref)
     if (others.length === 0) start()
     else
       void Promise.all(others.map(({ over }) => over)).then(() => {
@@ -188,18 +205,19 @@ export class Attempts {
 
   #start(of: AttemptOf, activity: ActivityDefinition, call: CallRecord): void {
     const { clock, wheel, body, onStarted } = this.#ports
-    this.#planned.delete(of.key)
+    this.#planned.delete(of.ref)
     const view = new Attempt(of, call.progress, clock.monotonic())
     view.timeout = wheel.set(activity.timeoutMs, () => this.#lost(running, `no answer within ${activity.timeoutMs} ms`))
     view.heartbeat = (progress) => this.#heartbeat(running, progress)
     onStarted(of)
-    const settled = runBody(body(activity), call.input, view).then((outcome) => {
+    // The body may call `heartbeat` before it first waits: all that this needs is there before it starts.
+    const running: Running = { of, view, activity, settled: STARTING }
+    this.#running.set(of.ref, running)
+    if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
+    running.settled = runBody(body(activity), call.input, view).then((outcome) => {
       this.#ports.limits.leave(activity)
       this.#answered(running, outcome)
     })
-    const running: Running = { of, view, activity, settled }
-    this.#running.set(of.key, running)
-    if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
   }
 
   /** The body has settled. An attempt that was told as lost already counts only where it succeeded. */
@@ -229,11 +247,11 @@ export class Attempts {
     this.#linger(running.of.box, running, why)
   }
 
-  /** It has answered; its key stays taken until that is booked. */
+  /** It has answered; its call stays taken until that is booked. */
   #close({ of }: Running): void {
-    if (this.#running.get(of.key)?.of !== of) return
-    this.#running.delete(of.key)
-    this.#answers.set(of.key, of.attempt)
+    if (this.#running.get(of.ref)?.of !== of) return
+    this.#running.delete(of.ref)
+    this.#answers.set(of.ref, of.attempt)
   }
 
   #end(running: Running, outcome: ResultInput['outcome']): void {
@@ -242,14 +260,11 @@ export class Attempts {
   }
 
   #tell(of: AttemptOf, outcome: ResultInput['outcome'], ms?: number): void {
-    const { call, key, attempt } = of
+    const { call, key, entry, attempt } = of
     const at = this.#ports.storeNow()
     const jitter = this.#ports.random.next()
-    this.#ports.result(
-      of,
-      { kind: 'result', id: key, at, correlation: '', stamp: 0, call, key, attempt, outcome, jitter },
-      ms,
-    )
+    const base = { kind: 'result', id: key, at, correlation: '', stamp: 0 } as const
+    this.#ports.result(of, { ...base, call, key, ...(entry !== undefined && { entry }), attempt, outcome, jitter }, ms)
   }
 
   #listen(running: Running, ms: number): void {
@@ -273,25 +288,25 @@ export class Attempts {
     this.#ports.wheel.cancel(view.silence)
   }
 
-  #forget(box: string, key: string): void {
-    this.#running.delete(key)
-    this.#planned.delete(key)
-    this.#answers.delete(key)
-    const keys = this.#byBox.get(box)
-    keys?.delete(key)
-    if (keys?.size === 0) this.#byBox.delete(box)
+  #forget(box: string, ref: string): void {
+    this.#running.delete(ref)
+    this.#planned.delete(ref)
+    this.#answers.delete(ref)
+    const refs = this.#byBox.get(box)
+    refs?.delete(ref)
+    if (refs?.size === 0) this.#byBox.delete(box)
   }
 
-  /** Gives up what is planned or runs under a key. */
-  #drop(box: string, key: string, why: string): void {
-    const planned = this.#planned.get(key)
+  /** Gives up what is planned or runs for a call. */
+  #drop(box: string, ref: string, why: string): void {
+    const planned = this.#planned.get(ref)
     if (planned !== undefined) {
       planned.cancelled = true
       this.#ports.wheel.cancel(planned.alarm)
     }
-    const running = this.#running.get(key)
+    const running = this.#running.get(ref)
     if (running !== undefined) this.#linger(box, running, why)
-    this.#forget(box, key)
+    this.#forget(box, ref)
   }
 
   #linger(box: string, running: Running, why: string): void {
@@ -306,7 +321,7 @@ export class Attempts {
       })
     })
     const lingering = this.#lingering.get(box) ?? new Set()
-    const one = { key: running.of.key, over }
+    const one = { ref: running.of.ref, over }
     lingering.add(one)
     this.#lingering.set(box, lingering)
     void over.then(() => {
@@ -317,7 +332,7 @@ export class Attempts {
 
   /** The lease is lost, or the partition was given away: signals abort; late results are offered by inbox. */
   abandon(lost: (box: string) => boolean, why: string): void {
-    for (const [box, keys] of this.#byBox) if (lost(box)) for (const key of new Set(keys)) this.#drop(box, key, why)
+    for (const [box, refs] of this.#byBox) if (lost(box)) for (const ref of new Set(refs)) this.#drop(box, ref, why)
   }
 
   /** Starts nothing new; waits for what runs, at most `graceMs`; then aborts it. Answers what still had not settled. */
@@ -357,6 +372,8 @@ const attemptOf = (box: string, { machine, id, seq }: Instance, name: string, ca
   seq,
   call: name,
   key: call.key,
+  entry: call.entry,
+  ref: refOf(box, name, call),
   activity: call.activity,
   attempt: call.attempts + 1,
 })

@@ -120,14 +120,14 @@ export class Parts {
   /** What an attempt answered goes to its instance; where that is not ours any more it is offered by the inbox. */
   #result(of: AttemptOf, input: ResultInput, ms: number | undefined): void {
     const { clock, ownership, store, lifecycle, time } = this.#host
-    const booked =
-      ms === undefined || !lifecycle.heard
-        ? {}
-        : { booked: (nextAt: number | undefined) => attemptEnded(lifecycle, time.now(), of, ms, input.outcome, nextAt) }
+    const booked = (nextAt: number | undefined): void => {
+      this.attempts.booked(of)
+      if (ms !== undefined && lifecycle.heard) attemptEnded(lifecycle, time.now(), of, ms, input.outcome, nextAt)
+    }
     const item = this.router.item({ machine: of.machine, id: of.id }, input, {
       since: clock.monotonic(),
       counted: true,
-      ...booked,
+      ...(ms !== undefined && { booked }),
     })
     // Ours, though its inbox could not be read yet: nobody else would look after the call.
     if (ownership.has(item.partition)) this.#host.post(item)

@@ -78,8 +78,8 @@ function takenOver(ports: RecoveryPorts, calls: readonly (readonly [string, Call
   return calls.flatMap(([call, record]) => {
     const outcome = record.settled === undefined ? takeOverOf(record, session(), at) : undefined
     if (outcome === undefined) return []
-    const { key, attempts } = record
+    const { key, attempts, entry } = record
     const base = { kind: 'result', id: key, at, correlation: '', stamp: 0, jitter: jitter() } as const
-    return [{ ...base, call, key, attempt: attempts + 1, outcome }]
+    return [{ ...base, call, key, ...(entry !== undefined && { entry }), attempt: attempts + 1, outcome }]
   })
 }

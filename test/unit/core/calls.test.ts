@@ -57,6 +57,7 @@ describe('an entry opens a call', () => {
       charge: {
         activity: 'charge',
         key,
+        entry: 1,
         input: { cents: 5 },
         attempts: 0,
         unknown: false,
