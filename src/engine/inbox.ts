@@ -52,7 +52,8 @@ export class Inbox {
   /** Reads all of it before the partitions count as owned. Runs in the lane. Fails where the store does. */
   async drain(partitions: readonly number[]): Promise<void> {
     await this.#readAll()
-    this.#ports.ownership.drained(partitions)
+    // Who stops reads nothing more: what comes to a worker in its last moments is never owned, or a local hop would overtake what lies there.
+    if (!this.#stopped) this.#ports.ownership.drained(partitions)
   }
 
   /** There may be something new. */
