@@ -1,48 +1,43 @@
 // The store's time, between two answers of the store: what it said last, plus what the monotonic clock has measured since
 // that was received. A lower bound, so no timer fires early by it.
 //
-// A jump of more than an hour against the monotonic clock is not believed until it has persisted for a minute: an NTP
-// accident must not fire a year of timers.
+// A store of its own process keeps steady time itself (it is what a restart goes on by), and is followed. What a server says is a
+// reading of a clock that may jump.
 import type { Clock } from '../base/clock.ts'
-
-const JUMP_MS = 3_600_000
-const BELIEVED_AFTER_MS = 60_000
+import { SteadyTime } from '../base/steady.ts'
 
 /** The store's time. */
 export class StoreTime {
   readonly #clock: Clock
-  #said = 0
-  #heardAt = 0
-  #known = false
-  #jump: { readonly since: number } | undefined
+  readonly #embedded: boolean
+  #steady: SteadyTime | undefined
 
-  constructor(clock: Clock) {
+  /** `embedded`: the store goes by `clock` itself, and its time is steady. */
+  constructor(clock: Clock, embedded: boolean) {
     this.#clock = clock
+    this.#embedded = embedded
   }
 
   /** What the store said its time is. */
   heard(now: number): void {
-    const { monotonic } = { monotonic: this.#clock.monotonic() }
-    const expected = this.#said + (monotonic - this.#heardAt)
-    if (this.#known && Math.abs(now - expected) > JUMP_MS) {
-      this.#jump ??= { since: monotonic }
-      if (monotonic - this.#jump.since < BELIEVED_AFTER_MS) return
-    }
-    this.#jump = undefined
-    this.#known = true
-    this.#said = now
-    this.#heardAt = monotonic
+    const monotonic = this.#clock.monotonic()
+    this.#steady ??= new SteadyTime(now, monotonic)
+    if (this.#embedded) this.#steady.follow(now, this.#clock.now(), monotonic)
+    else this.#steady.read(now, monotonic)
   }
 
-  /** A jump that is not believed yet, in words. */
+  /** What is wrong with the clock, in words. */
   get problem(): string | undefined {
-    return this.#jump === undefined
-      ? undefined
-      : 'the clock jumped by more than an hour; timers go on by the old time until it has persisted for a minute'
+    return this.#steady?.problem
   }
 
-  /** The time now, ms since 1970. */
+  /** A jump of the clock is not believed yet: timers go by the old time. */
+  get doubts(): boolean {
+    return this.#steady?.doubts ?? false
+  }
+
+  /** The time now, ms since 1970; 0 before the store has said anything. */
   now(): number {
-    return Math.floor(this.#said + (this.#clock.monotonic() - this.#heardAt))
+    return this.#steady?.at(this.#clock.monotonic()) ?? 0
   }
 }

@@ -437,22 +437,36 @@ async function killedAfter(code: string, number: number): Promise<number> {
   return last
 }
 
-test('the clock does not go back, not over a restart either', async () => {
+test('time does not go back, not over a restart either; the file knows nothing of a jump that is not believed', async () => {
   const clock = {
-    at: 50_000,
-    now: () => clock.at,
-    monotonic: () => clock.at,
+    wall: 50_000,
+    passed: 0,
+    now: () => clock.wall + clock.passed,
+    monotonic: () => clock.passed,
     after: () => () => {},
     turn: async () => {},
+  }
+  const inFile = async (store: Store): Promise<number> => {
+    await store.append([], { x: 1 })
+    return Number(
+      (await store.transaction((tx) => tx.sql("select value from pawl_meta where name = 'clock'")))[0]!['value'],
+    )
   }
   const store = await open(at('shop.db'), { clock })
   expect(await store.now()).toBe(50_000)
   await store.append([], { x: 1 })
-  clock.at = 20_000
+  clock.wall = 20_000
   expect(await store.now()).toBe(50_000)
   await store.close()
   const again = await open(at('shop.db'), { clock })
   expect(await again.now()).toBe(50_000)
-  clock.at = 60_000
+  clock.wall = 60_000
   expect(await again.now()).toBe(60_000)
+  clock.wall += 86_400_000
+  expect(await again.now()).toBe(60_000)
+  clock.passed += 5_000
+  expect(await inFile(again)).toBe(65_000)
+  clock.wall -= 86_400_000
+  clock.passed += 60_000
+  expect(await inFile(again)).toBe(125_000)
 })

@@ -1,17 +1,19 @@
 // The store in one SQLite file, for one process.
 //
-// What it owns: the connection, the lock on the side file, the transaction around each change, the clock's high-water mark. What it
-// does not: any decision; a change is computed by the core and the engine.
+// What it owns: the connection, the lock on the side file, the transaction around each change, the store's time. What it does not:
+// any decision; a change is computed by the core and the engine.
 //
 // S1  One transaction at a time: everything is synchronous between `begin` and `commit`, and after any error the transaction is
 //     rolled back before the next one begins.
 // S2  A commit counts if its session is the present one. There is one: a newer one, or `closeSession`, ends the older.
 // S3  After an error of the disk nothing is written any more: the process must end, and recovers at its next start.
-// S4  The clock never goes back; over a restart by no more than the mark in the file is behind (2 s).
+// S4  The store's time is steady (base/steady.ts): it never goes back, over a restart by no more than the mark in the file is behind
+//     (2 s), and neither time nor mark follows a jump that is not believed yet.
 import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { PawlError } from '../../base/errors.ts'
 import { systemRandom, type Random } from '../../base/random.ts'
+import { SteadyTime } from '../../base/steady.ts'
 import { Tally } from '../../core/counts.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import type {
@@ -63,8 +65,8 @@ class SqliteStore implements Store {
   #session: Session | undefined
   /** The error after which nothing can be trusted (S3). */
   #broken: unknown
-  /** The greatest time that was handed out, and the one in the file. */
-  #mark = 0
+  #time = new SteadyTime(0, 0)
+  /** The time in the file. */
   #markStored = 0
   /** A user's work is under way; it is synchronous, so that whatever else wants to write goes on in a later microtask. */
   #working = false
@@ -90,7 +92,9 @@ class SqliteStore implements Store {
       const { storeId, partitions, clock, created } = identify(file, o.partitions, () =>
         hex(this.#random.bytes(ID_BYTES)),
       )
-      this.#mark = this.#markStored = clock
+      this.#markStored = clock
+      // How long nobody was here cannot be measured: only a clock behind the mark is not believed.
+      this.#time = new SteadyTime(Math.max(clock, this.#clock.now()), this.#clock.monotonic())
       this.#opened = openTables(file, storeId, partitions, this.#idsInMemory)
       return { partitions, storeId, created }
     } catch (error) {
@@ -114,8 +118,7 @@ class SqliteStore implements Store {
   }
 
   #tick(): number {
-    this.#mark = Math.max(this.#mark, this.#clock.now())
-    return this.#mark
+    return this.#time.read(this.#clock.now(), this.#clock.monotonic())
   }
 
   #ready(): Opened {
