@@ -108,9 +108,11 @@ function endHere(draft: Draft, { cause, row }: Taking): Looked {
   return applied
 }
 
-/** Nobody can be at a call any more that is open all the same: it was given up (WORKER_DIED), or its answer is what stalled the instance. */
+/** Stalled by a call that nobody starts (again): its worker died, or its activity is gone. */
+const UNATTENDED = ['WORKER_DIED', 'ACTIVITY_GONE']
+/** Nobody can be at a call any more that is open all the same: it was given up, or its answer is what stalled the instance. */
 const givenUp = ({ next: { status, stalled } }: Draft): boolean =>
-  status === 'stalled' && (stalled?.code === 'WORKER_DIED' || stalled?.cause?.kind === 'result')
+  status === 'stalled' && stalled !== null && (UNATTENDED.includes(stalled.code) || stalled.cause?.kind === 'result')
 
 /** Looks at a cancel; `message`: the type of the message that it came as. What stalled on a call does not wait for it: the call counts as unknown. */
 export function lookAtCancel(draft: Draft, input: CancelInput, message?: string): Looked {

@@ -3,6 +3,7 @@ import { groupTimer, openCalls, type Draft } from './draft.ts'
 import { enter, leave, type Entered } from './entry.ts'
 import { ask } from './failure.ts'
 import type { JournalCause, Stall } from './model.ts'
+import { activityOfCall } from './result.ts'
 
 interface Target {
   readonly state: string
@@ -41,6 +42,16 @@ const MIGRATION_CODES = ['STATE_GONE', 'MIGRATION_WITH_OPEN_CALL', 'MIGRATION_FA
 export const stalledByMigration = (stalled: Stall | null): boolean =>
   stalled !== null && MIGRATION_CODES.includes(stalled.code)
 
+/** What becomes of open calls has to be said where their state is left, or does not call that any more. */
+function whyToDecide({ definition, next }: Draft, to: string): string | undefined {
+  const open = openCalls(next)
+  if (open.length === 0) return undefined
+  if (next.state !== to) return `leaves "${next.state}" while a call is open`
+  const state = definition.states.get(to)
+  const other = open.find(([, call]) => activityOfCall(state, call) === undefined)
+  return other && `comes while a call of "${other[1].activity}" is open, which "${to}" does not call any more`
+}
+
 function toPresent(draft: Draft, cause: JournalCause): Stall | undefined {
   const { definition, next } = draft
   const { state: from, data: old, version } = next
@@ -51,8 +62,9 @@ function toPresent(draft: Draft, cause: JournalCause): Stall | undefined {
   }
   const same = target.state === from
   const open = openCalls(next).length > 0
-  if (!same && open && target.calls === undefined) {
-    const message = `the migration from version ${version} leaves "${from}" while a call is open: let \`migrate\` say \`calls: 'keep'\` or 'drop'`
+  const undecided = target.calls === undefined ? whyToDecide(draft, target.state) : undefined
+  if (undecided !== undefined) {
+    const message = `the migration from version ${version} ${undecided}: let \`migrate\` say \`calls: 'keep'\` or 'drop'`
     return { code: 'MIGRATION_WITH_OPEN_CALL', message }
   }
   const change = draft.setData(target.data, `migrate ${version}`)

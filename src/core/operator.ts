@@ -64,7 +64,9 @@ function callToResolve(draft: Draft, named: string | undefined): readonly [name:
 function settlement(draft: Draft, call: CallRecord, action: Action<'resolve'>, why: string): CallSettlement {
   const activity = activityOfCall(draft.at, call)
   if ('failure' in action) {
-    const failures = [...(activity?.failures ?? []), 'other']
+    // Of an activity that is gone its edges tell still how it could fail.
+    const declared = activity?.failures ?? [...(draft.at?.fail.keys() ?? [])].filter((code) => code !== '*')
+    const failures = [...new Set([...declared, 'other'])]
     if (!failures.includes(action.failure))
       throw new Refusal(
         'NO_SUCH_FAILURE',

@@ -19,7 +19,7 @@ import { migrate, stalledByMigration } from './migrate.ts'
 import { hasEnded, type Input, type JournalCause, type Stall } from './model.ts'
 import { operate } from './operator.ts'
 import { nothing, outcomeOf, type Ended, type Outcome } from './outcome.ts'
-import { attempted, decideCalls, diedOut, settleLate } from './result.ts'
+import { attempted, decideCalls, diedOut, settleLate, stallGone } from './result.ts'
 import { startAgain, startNew } from './start.ts'
 import { deadBy, expireWaiting, FULL, isFull, look, retryWaiting, type Decided } from './waiting.ts'
 
@@ -88,7 +88,7 @@ function result(draft: Draft, input: Of<'result'>): Ended {
 }
 
 /** Whether it stalls on how a call ended, and on nothing else. */
-const CALL_CODES = ['RETRIES_EXHAUSTED', 'WITHIN_ELAPSED', 'NO_EDGE_FOR_FAILURE', 'WORKER_DIED']
+const CALL_CODES = ['RETRIES_EXHAUSTED', 'WITHIN_ELAPSED', 'NO_EDGE_FOR_FAILURE', 'WORKER_DIED', 'ACTIVITY_GONE']
 const isOfCall = (stalled: Stall | null): boolean =>
   stalled !== null && stalled.cause === undefined && CALL_CODES.includes(stalled.code)
 
@@ -219,6 +219,7 @@ function dispatchTo(draft: Draft, input: ToInstance): Outcome {
   const { base } = draft
   const decided: Decided[] = []
   const ended = run(draft, input)
+  stallGone(draft)
   const own = draft.journal.length
   const { seq, status, calls } = draft.next
   if (seq !== base.seq || status !== base.status || calls !== base.calls || input.kind === 'timer')

@@ -158,6 +158,118 @@ onBothStores('deploys', (make) => {
     })
   })
 
+  describe('an activity that is gone while a call of it is open: the instance stalls, and operators may act', () => {
+    const caller = (hands: Hands, name: 'one' | 'two', more: { version?: 2; calls?: 'keep' | 'drop' } = {}) => {
+      const { version = 1, calls } = more
+      return machine('caller', {
+        version,
+        data: ofOne,
+        cancel: { to: 'stopped' },
+        ...(version === 2 && {
+          migrate: {
+            1: {
+              from: contract('caller', { version: 1, data: ofOne, states: ['calling', 'done', 'stopped'], finals: [] }),
+              to: ({ data }: { data: { n: number } }) => ({
+                state: 'calling' as const,
+                data,
+                ...(calls !== undefined && { calls }),
+              }),
+            },
+          },
+        }),
+        initial: 'calling',
+        states: {
+          calling: {
+            call: activity(name, { ...io, failures: ['No'], run: hands.run }),
+            input: () => ({}),
+            done: { to: 'done', set: ({ result }) => ({ n: result.n }) },
+            fail: { No: { to: 'stopped' } },
+          },
+          done: { final: 'done' },
+          stopped: { final: 'cancelled' },
+        },
+      })
+    }
+    async function replaced(more: Parameters<typeof caller>[2] = {}) {
+      const hands = new Hands()
+      const world = make()
+      const old = caller(hands, 'one')
+      const before = await world.start([service('s', { machines: [old] })])
+      await before.run(old, { id: 'i', data: {} })
+      await world.clock.settle()
+      await world.stop(before)
+      const job = caller(hands, 'two', more)
+      const app = await world.start([service('s', { machines: [job] })])
+      await world.clock.settle()
+      return { world, app, job, hands, clock: world.clock }
+    }
+    test('under the same version: told at the start, and by the instance', async () => {
+      const { world, app, job } = await replaced()
+      const warned = world.logs.find(({ level, text }) => level === 'warn' && text.includes('graph of caller'))
+      expect(warned?.text).toMatch(/1 instances stand in "calling", which called one.*ACTIVITY_GONE/)
+      const { status, stalled } = await stateOf(app, job, 'i')
+      expect(status).toBe('stalled')
+      expect(stalled).toMatchObject({ code: 'ACTIVITY_GONE', message: expect.stringContaining('"one"') as string })
+      expect(await instancesOf(app, job)).toMatchObject({ running: 0, stalled: 1 })
+    })
+    test('resolved: the result is taken as it is', async () => {
+      const { app, job } = await replaced()
+      expect(await app.operate.resolve(job, 'i', { why: 'seen', result: { n: 7 } })).toMatchObject({ state: 'done' })
+      expect((await stateOf(app, job, 'i')).data).toEqual({ n: 7 })
+    })
+    test('resolved as a failure that its state has an edge for', async () => {
+      const { app, job } = await replaced()
+      expect(await app.operate.resolve(job, 'i', { why: 'seen', failure: 'No' })).toMatchObject({ state: 'stopped' })
+    })
+    test('moved', async () => {
+      const { app, job } = await replaced()
+      const moved = app.operate.move(job, 'i', { why: 'by hand', to: 'done', payload: { n: 3 } })
+      expect(await moved).toMatchObject({ state: 'done' })
+    })
+    test('cancelled at once', async () => {
+      const { app, job } = await replaced()
+      expect(await app.get(job, 'i').cancel({ why: 'no more' })).toMatchObject({ outcome: 'applied' })
+      expect(await stateOf(app, job, 'i')).toMatchObject({ state: 'stopped', status: 'cancelled' })
+    })
+    test('a retry finds it gone still; once it is back the call goes on under its key', async () => {
+      const { world, app, job, hands } = await replaced()
+      await app.operate.retry(job, 'i', { why: 'perhaps' })
+      expect(await stateOf(app, job, 'i')).toMatchObject({ stalled: { code: 'ACTIVITY_GONE' } })
+      await world.stop(app)
+      const old = caller(hands, 'one')
+      const back = await world.start([service('s', { machines: [old] })])
+      await back.operate.retry(old, 'i', { why: 'it is back' })
+      await world.clock.settle()
+      expect(hands.at(-1).key).toBe(hands.at(0).key)
+      hands.at(-1).answer({ n: 5 })
+      await world.clock.settle()
+      expect(await stateOf(back, old, 'i')).toMatchObject({ state: 'done', data: { n: 5 } })
+    })
+    test('a migration to a state of the same name has to say what becomes of the call', async () => {
+      const { world, app, job, hands } = await replaced({ version: 2 })
+      const { stalled } = await stateOf(app, job, 'i')
+      expect(stalled).toMatchObject({
+        code: 'MIGRATION_WITH_OPEN_CALL',
+        message: expect.stringContaining('"one"') as string,
+      })
+      await world.stop(app)
+      const said = caller(hands, 'two', { version: 2, calls: 'drop' })
+      const next = await world.start([service('s', { machines: [said] })])
+      await next.operate.retry(said, 'i', { why: 'said' })
+      await world.clock.settle()
+      hands.at(-1).answer({ n: 4 })
+      await world.clock.settle()
+      expect(hands.calls).toHaveLength(2)
+      expect(await stateOf(next, said, 'i')).toMatchObject({ state: 'done', data: { n: 4 } })
+    })
+    test('a migration that keeps such a call: ACTIVITY_GONE', async () => {
+      const { app, job } = await replaced({ version: 2, calls: 'keep' })
+      expect(await stateOf(app, job, 'i')).toMatchObject({ stalled: { code: 'ACTIVITY_GONE' } })
+      expect((await lastRow(app, job, 'i')).cause).toMatchObject({ kind: 'migrate' })
+      expect(await app.operate.resolve(job, 'i', { why: 'seen', result: { n: 7 } })).toMatchObject({ state: 'done' })
+    })
+  })
+
   describe('migrate: before the message that touches it, as a row of its own', () => {
     test('data and state', async () => {
       const s = await scene()
