@@ -22,21 +22,14 @@ export const stalls = (error: HandlerFailure): boolean => mustStall.has(error.co
 /** Codes that a callback may choose: the field that `need` misses, a wait that ran out. All else is HANDLER_FAILED. */
 const chosen = new Set(['FIELD_MISSING', 'WITHIN_ELAPSED'])
 
-const isPromise = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
-
-/** Calls user code; whatever it throws becomes a HandlerFailure that names the place. A promise is refused: definitions are synchronous. */
+/** Calls user code; whatever it throws becomes a HandlerFailure that names the place. What returns a promise throws by itself, see `synchronous`. */
 export function ask<G, T>(place: string, callback: (given: G) => T, given: G): T {
-  let answer: T
   try {
-    answer = callback(given)
+    return callback(given)
   } catch (error) {
     const code = isPawlError(error) && chosen.has(error.code) ? error.code : 'HANDLER_FAILED'
     throw new HandlerFailure(`${place}: ${errorText(error)}`, code)
   }
-  if (!isPromise(answer)) return answer
-  void (answer as PromiseLike<unknown>).then(undefined, () => undefined) // its rejection is ours now, and has no other listener
-  throw new HandlerFailure(`${place}: returned a promise; definitions are synchronous, calls go through activities`)
 }
 
 /** Calls what throws a PawlError about a value that user code made. */

@@ -73,7 +73,7 @@ const readActivity = (place: Place, name: unknown, raw: Raw): ActivityDefinition
   rate: readRate(place, raw['rate']),
   interruptible: place.flag(raw['interruptible'], '`interruptible`'),
   reserved: RESERVED.filter((key) => raw[key] !== undefined && raw[key] !== false),
-  run: place.callback<ActivityBody>(raw['run'], '`run`'),
+  run: place.body<ActivityBody>(raw['run'], '`run`'),
 })
 
 const makeActivity = (name: unknown, options: unknown): object => {
@@ -94,7 +94,8 @@ const makeBody = (activity: unknown, run: unknown): object => {
     place.say('bad-shape', 'the first of what implement() is given is no activity: pass what activity() returned')
   else if (found.run !== undefined)
     place.say('name-twice', 'has a body already: leave out its `run`, or this implement()')
-  const body = place.needed<ActivityBody>(run, 'the body')
+  if (run === undefined) place.say('bad-shape', 'the body is missing: write a function')
+  const body = place.body<ActivityBody>(run, 'the body')
   refuse(problems)
   const object = Object.freeze({ kind: 'body', name: found!.name })
   keepBody(object, { activity: found!, run: body! })

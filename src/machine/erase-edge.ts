@@ -12,7 +12,7 @@ import type {
   TimerDefinition,
 } from './definition.ts'
 import type { Place, Raw } from './place.ts'
-import { isRaw } from './place.ts'
+import { isRaw, synchronous } from './place.ts'
 import { didYouMean } from './suggest.ts'
 
 /** What the parts of a machine are read against, and what was seen on the way. */
@@ -56,7 +56,7 @@ export function readEmit(reading: Reading, place: Place, raw: unknown): readonly
 
 /** Field by field, as one function. Data are JSON, so what is a function here computes a field. */
 const readSetters = (place: Place, raw: Raw): StepDefinition['set'] => {
-  const setters = Object.entries(raw)
+  const setters = Object.entries(raw).map(([field, value]) => [field, synchronous(value)] as const)
   for (const [field, value] of setters) {
     if (typeof value === 'function' || value === undefined) continue
     try {

@@ -1,4 +1,6 @@
 import { durationMs, isDuration } from '../base/duration.ts'
+import { PawlError } from '../base/errors.ts'
+import { disown, isPromise } from '../base/promise.ts'
 import type { AnySchema } from './definition.ts'
 import type { Problem, Rule } from './problem.ts'
 import { didYouMean } from './suggest.ts'
@@ -31,6 +33,23 @@ const nameFault = (name: string): string | undefined => {
   if (CONTROL.test(name)) return `has a control character (${JSON.stringify(name)})`
   return name.isWellFormed() ? undefined : 'has half a surrogate pair'
 }
+
+/**
+ * A callback that refuses to wait. Here, since what it returns is often a part of something else before anybody looks at it: a
+ * promise would pass for an object without fields, and its rejection would end the process.
+ */
+export const synchronous = <F>(callback: F): F =>
+  typeof callback !== 'function'
+    ? callback
+    : (((given: unknown): unknown => {
+        const answer: unknown = callback(given)
+        if (!isPromise(answer)) return answer
+        void disown(answer)
+        throw new PawlError(
+          'HANDLER_FAILED',
+          'returned a promise; definitions are synchronous, calls go through activities',
+        )
+      }) as F)
 
 /**
  * A place in a definition that is being read: it takes what a user wrote, says what is wrong with it, and gives back something of
@@ -69,8 +88,13 @@ export class Place {
     return []
   }
 
-  /** A function, or undefined where it is absent or none. The cast is what a definition's type says of it. */
+  /** A synchronous function of one argument, or undefined where it is absent or none. The cast is what a definition's type says of it. */
   callback<F>(value: unknown, what: string): F | undefined {
+    return synchronous(this.body<F>(value, what))
+  }
+
+  /** A function that may wait, or undefined where it is absent or none. */
+  body<F>(value: unknown, what: string): F | undefined {
     if (typeof value === 'function') return value as F
     if (value !== undefined) this.say('bad-shape', `${what} is ${shown(value)}: write a function`)
     return undefined

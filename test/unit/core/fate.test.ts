@@ -383,6 +383,22 @@ describe('a payload that does not fit, a handler that throws or returns what doe
       throw new Error('boom')
     },
     'a promise': () => Promise.reject(new Error('later')),
+    // oxlint-disable-next-line no-thenable -- what is refused
+    'what has a `then`': () => Object.fromEntries([['then', (ok: () => void) => ok()]]),
+    'a `then` that throws': () =>
+      new Proxy(
+        {},
+        {
+          get() {
+            throw new Error('boom')
+          },
+        },
+      ),
+    'a revoked proxy': () => {
+      const { proxy, revoke } = Proxy.revocable({}, {})
+      revoke()
+      return proxy
+    },
     'no object': () => 7,
     NaN: () => ({ n: NaN }),
     'a Date': () => ({ any: new Date(0) }),
@@ -437,6 +453,32 @@ describe('a payload that does not fit, a handler that throws or returns what doe
     const { instance } = p
     expect(p.send(Go({ n }))).toMatchObject({ fate: 'dead', code: 'HANDLER_FAILED', journal: [] })
     expect(p.instance).toEqual(instance)
+  })
+  test('a promise is refused wherever one is returned, and its rejection ends no process', async () => {
+    const late = () => Promise.reject(new Error('later')) as never
+    const none = z.object({})
+    const work = activity('work', { input: none, output: none, run: () => ({}) })
+    const places = {
+      field: { always: [{ to: 'end', set: { n: late } }] },
+      in: { after: [{ name: 't', in: late, to: 'end' }] },
+      at: { after: [{ name: 't', at: late, to: 'end' }] },
+      one: { call: work, input: late, done: 'end' },
+      list: { call: [work], input: late, done: 'end' },
+      named: { call: { a: work, b: work }, input: { a: late, b: late }, done: 'end' },
+      key: { call: work, key: late, done: 'end' },
+    }
+    for (const [name, place] of Object.entries(places)) {
+      const p = play(
+        machine(`promises ${name}`, {
+          data: z.object({ n: z.number().default(0) }),
+          receives: [Go],
+          initial: 'a',
+          states: { a: { on: { go: 'b' } }, b: place, end: { final: 'done' } },
+        } as never),
+      )
+      expect(p.send(Go({ n: 1 })), name).toMatchObject({ fate: 'dead', code: 'HANDLER_FAILED', journal: [] })
+    }
+    await new Promise((resolve) => setTimeout(resolve)) // where one was left to nobody, the runner of these tests says so
   })
   test('a payload that does not fit: BAD_DATA', () => {
     const p = play(careless)
