@@ -27,8 +27,16 @@ export class UserStatements {
   }
 }
 
-const bindable = (value: unknown): SQLInputValue =>
-  typeof value === 'boolean' ? Number(value) : (value as SQLInputValue)
+/** Node takes an object for values by name, and binds null where it finds none: a Date in the first place would be lost. */
+function bindable(value: unknown): SQLInputValue {
+  if (typeof value === 'boolean') return Number(value)
+  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value))
+    throw new PawlError(
+      'BAD_SQL_VALUE',
+      'SQLite keeps no objects: bind text, a number, a bigint, a Uint8Array or null, such as JSON.stringify(…) or toISOString() of it',
+    )
+  return value as SQLInputValue
+}
 
 /** One transaction of a user, until `end`. */
 export class UserTransaction implements StoreTransaction {

@@ -64,6 +64,26 @@ const ownCases: readonly StoreTest[] = [
     },
   },
   {
+    title: 'a value that SQLite cannot keep is refused, wherever it stands',
+    needs: ['sql'],
+    async run({ store }) {
+      await store.transaction((tx) => tx.sql('create table carts (id text, at text)'))
+      const insert = 'insert into carts values (?, ?)'
+      for (const values of [
+        [new Date(0), 'a'],
+        ['a', new Date(0)],
+        [{ id: 'a' }, 'a'],
+        [['a'], 'a'],
+      ])
+        await rejects(
+          store.transaction((tx) => tx.sql(insert, values)),
+          { code: 'BAD_SQL_VALUE' },
+        )
+      await store.transaction((tx) => tx.sql(insert, [new Uint8Array(1), null]))
+      equal((await store.transaction((tx) => tx.sql('select * from carts'))).length, 1)
+    },
+  },
+  {
     title: "what is appended while a user's work runs is not part of it",
     needs: ['sql'],
     async run({ store }) {
