@@ -274,6 +274,16 @@ onBothStores('calls', (make) => {
       await clock.settle()
       expect(await at(app, caller)).toMatchObject({ state: 'told' })
     })
+    test('may be told before the body first waits', async () => {
+      const run = ((_: unknown, { attempt, heartbeat, lastProgress }: Parameters<Hands['run']>[1]) => {
+        heartbeat({ attempt })
+        if (attempt === 1) throw new Error('gone')
+        return Promise.resolve({ n: (lastProgress as { attempt: number }).attempt })
+      }) as Hands['run']
+      const { app, caller, clock } = await called({ heartbeat: '2 seconds' }, run)
+      await clock.advance(SECOND)
+      expect(await at(app, caller)).toMatchObject({ state: 'told', data: { n: 1 } })
+    })
     test('after the attempt is over says nothing', async () => {
       const { hands, app, caller, clock } = await called()
       hands.at(0).answer({ n: 1 })

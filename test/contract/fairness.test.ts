@@ -54,6 +54,16 @@ onBothStores('turns', (make) => {
       await Promise.all(flood)
       expect(order).toHaveLength(2_001)
     })
+    test('a key that is no text is a key all the same: nothing is left lying', async () => {
+      const careless = machine('careless', {
+        data: z.object({ tenant: z.string().optional() }),
+        fairBy: ({ data }) => data.tenant as string,
+        initial: 'a',
+        states: { a: { after: { '900 days': 'end' } }, end: { final: 'done' } },
+      })
+      const app = await make().start([service('s', { machines: [careless] })])
+      expect(await (await app.run(careless, { id: 'a', data: {} })).state()).toMatchObject({ state: 'a' })
+    })
     test('those of one instance stay in order', async () => {
       const { app } = await scene(3)
       await app.run(plain, { id: 'a', data: { tenant: 'a' } })
