@@ -87,6 +87,8 @@ export class Operator implements Operate {
       ({ do: 'retry'; newKey?: boolean } | ({ do: 'resolve'; call?: string } & Settled) | { do: 'cancel' }),
   ): Promise<Bulk> {
     reasonOf(action)
+    if (!['retry', 'resolve', 'cancel'].includes(action.do))
+      throw new PawlError('BAD_OPTION', `do: ${String(action.do)}: write 'retry', 'resolve' or 'cancel'`)
     const ids = await this.#matching(machine, which)
     if (which.dryRun === true) return { matched: ids.length, done: 0, failed: [] }
     const failed: { id: string; code: string }[] = []

@@ -370,6 +370,13 @@ onBothStores('operators', (make) => {
       })
       expect(await instancesOf(s.app, s.job)).toMatchObject({ started: 5, cancelled: 5, states: {} })
     })
+    test('what nobody can do is not done, and is no cancel', async () => {
+      const s = await crowd()
+      await expect(s.app.operate.each(s.job, {}, { ...by, do: 'retrie' } as never)).rejects.toMatchObject({
+        code: 'BAD_OPTION',
+      })
+      expect(await instancesOf(s.app, s.job)).toMatchObject({ stalled: 3, cancelled: 0 })
+    })
     test('more than a page', async () => {
       const s = await scene()
       await Promise.all(Array.from({ length: 450 }, (_, n) => s.app.run(s.job, { id: `i${n}`, data: {} })))
