@@ -32,7 +32,9 @@ class View implements Given {
     return (field) => {
       const value = Object.hasOwn(data, field) ? data[field] : undefined
       if (value !== undefined && value !== null) return value
-      throw new PawlError('FIELD_MISSING', `the field "${field}" must be set here, and is not`)
+      const help =
+        "an operator's `move` with `data` sets it: to another state, or to the present one to try again there"
+      throw new PawlError('FIELD_MISSING', `the field "${field}" must be set here, and is not; ${help}`)
     }
   }
   get settled(): ReadonlyMap<string, SettledCall> {

@@ -128,7 +128,7 @@ function wayTo(
   to: string,
   payload: unknown,
   cause: JournalCause,
-): { readonly step: StepDefinition; readonly extra: Partial<Given> } {
+): { readonly step: StepDefinition; readonly extra: Partial<Given> } | undefined {
   for (const { edge, extra } of waysOut(draft, frozen('payload', payload ?? null))) {
     const ways = edge.filter((step) => step.to === to)
     try {
@@ -138,17 +138,29 @@ function wayTo(
       if (!(error instanceof HandlerFailure)) throw error // an `if` that this payload is not for
     }
   }
-  throw new Refusal('NO_SUCH_EDGE', `no declared edge from "${draft.next.state}" to "${to}" takes this payload`)
+  return undefined
 }
 
-/** Along a declared edge. */
+/**
+ * Along a declared edge. What stands still may also stay where it is, where no edge leads back: its fields are corrected, and what
+ * stalled it is tried again. A message that misses a field could not be got past otherwise.
+ */
 function move(draft: Draft, cause: JournalCause, row: Told, { to, payload, data }: Action<'move'>): Operated {
   if (!draft.definition.states.has(to))
     throw new Refusal('NO_SUCH_STATE', `"${draft.definition.name}" has no state "${to}"`)
   if (draft.next.status === 'live' && heldByCall(draft))
     throw new Refusal('CALL_OPEN', `a call is open in "${draft.next.state}": wait until it has settled, or cancel`)
-  if (data !== undefined) patch(draft, data, 'data')
-  const { step, extra } = wayTo(draft, to, payload, cause)
+  const { stalled } = draft.next
+  const corrected = data === undefined ? undefined : patch(draft, data, 'data')
+  const way = wayTo(draft, to, payload, cause)
+  if (way === undefined) {
+    if (corrected === undefined || stalled === null || to !== draft.next.state)
+      throw new Refusal('NO_SUCH_EDGE', `no declared edge from "${draft.next.state}" to "${to}" takes this payload`)
+    draft.unstall()
+    draft.record(cause, { ...row, ...corrected })
+    return { kind: 'applied', again: stalled }
+  }
+  const { step, extra } = way
   draft.unstall()
   // The corrected fields are told with what the edge itself changes.
   const set = data === undefined ? step.set : (given: Given) => ({ ...data, ...step.set?.(given) })

@@ -10,7 +10,7 @@
 import type { Clock } from '../base/clock.ts'
 import { freezeJson } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
-import type { CallRecord, Instance, ResultInput } from '../core/model.ts'
+import { hasEnded, type CallRecord, type Instance, type ResultInput } from '../core/model.ts'
 import { activityOfCall } from '../core/result.ts'
 import type { ActivityBody, ActivityDefinition, MachineDefinition } from '../machine/definition.ts'
 import { Attempt, runBody } from './attempt.ts'
@@ -103,9 +103,10 @@ export class Attempts {
     return this.#running.size
   }
 
-  /** What an instance calls now, after a commit: starts what is open, aborts what is not. */
+  /** What an instance calls now, after a commit: starts what is open, aborts what is not. In one that has stalled nothing starts,
+   *  and what runs goes on: nobody has decided about its call. */
   sync(box: string, instance: Instance | null, definition: MachineDefinition): void {
-    const open = openOf(box, instance?.status === 'live' ? instance.calls : null)
+    const open = openOf(box, instance === null || hasEnded(instance.status) ? null : instance.calls)
     const have = this.#byBox.get(box)
     if (have !== undefined) {
       const refs = have.size > FEW ? new Set(open.map(({ ref }) => ref)) : undefined
@@ -115,7 +116,9 @@ export class Attempts {
     }
     if (instance === null) return
     for (const { ref, name, call } of open) {
-      if (have?.has(ref) === true && !this.#bookedBy(box, ref, call)) continue
+      const taken = have?.has(ref) === true && !this.#bookedBy(box, ref, call)
+      if (instance.status === 'stalled' && this.#planned.has(ref)) this.#drop(box, ref, 'its instance has stalled')
+      if (taken || instance.status === 'stalled') continue
       if (this.#stopped) this.#release(box, instance, name, call)
       else if (!this.#takesOver(box, instance, name, call)) this.#plan(box, instance, definition, name, call)
     }
@@ -311,6 +314,7 @@ export class Attempts {
 
   #linger(box: string, running: Running, why: string): void {
     running.view.abort(why)
+    this.#silence(running.view)
     if (running.activity.interruptible) return
     const { wheel, graceMs } = this.#ports
     const over = new Promise<void>((resolve) => {

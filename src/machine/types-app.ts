@@ -189,7 +189,8 @@ export interface Operate {
     id: string,
     o: Reason & { call?: string } & Settled,
   ): Promise<Receipt<M['~states']>>
-  /** Along a declared edge. `payload`: what that edge is given (a message, a result); `data`: fields to correct first. */
+  /** Along a declared edge. `payload`: what that edge is given (a message, a result); `data`: fields to correct first. What has stalled
+   *  may be moved to the state that it stands in, with `data` alone: what stalled it is tried again. */
   move<M extends AnyMachine>(
     machine: M,
     id: string,

@@ -1,7 +1,7 @@
 // Attempts beside each other: keys of the user's own, bodies that do not settle, turns at a limit, instances that stall.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { activity, machine, service } from '../../src/index.ts'
+import { activity, command, machine, service } from '../../src/index.ts'
 import { SECOND } from '../support/hand-clock.ts'
 import { Hands, onBothStores, stateOf } from '../support/world.ts'
 
@@ -85,6 +85,91 @@ onBothStores('attempts', (make) => {
       await world.clock.settle()
       expect((await stateOf(app, poller, 'i')).data).toEqual({ n: 5 })
       expect((await stateOf(app, poller, 'j')).data).toEqual({ n: 6 })
+    })
+  })
+
+  describe('an instance that stalls while its call runs', () => {
+    const Note = command('note', { data: z.object({}) })
+    function noterOf(hands: Hands) {
+      const work = activity('work', { input: z.object({}), output, retry: { first: '100 ms' }, run: hands.run })
+      return machine('noter', {
+        data: z.object({ n: z.number().default(0), who: z.string().optional() }),
+        receives: [Note],
+        initial: 'calling',
+        states: {
+          calling: {
+            call: work,
+            input: () => ({}),
+            done: { to: 'end', set: ({ result }) => ({ n: result.n }) },
+            on: { note: { set: ({ need }) => ({ who: `${need('who')}!` }) } },
+          },
+          end: { final: 'done' },
+        },
+      })
+    }
+    async function stalled() {
+      const hands = new Hands()
+      const noter = noterOf(hands)
+      const world = make()
+      const app = await world.start([service('s', { machines: [noter] })])
+      await app.run(noter, { id: 'i', data: {} })
+      await world.clock.settle()
+      const said = app.send(noter, 'i', Note({}))
+      await world.clock.settle()
+      await said
+      const correct = () =>
+        app.operate.move(noter, 'i', { to: 'calling', data: { who: 'ann' }, by: 'ann', why: 'asked her' })
+      return { hands, noter, world, app, clock: world.clock, correct }
+    }
+    test('the attempt goes on, and its success counts when the instance does', async () => {
+      const { hands, noter, app, clock, correct } = await stalled()
+      expect((await stateOf(app, noter, 'i')).stalled?.code).toBe('FIELD_MISSING')
+      expect(hands.at(0).signal.aborted).toBe(false)
+      hands.at(0).answer({ n: 7 })
+      await clock.settle()
+      expect(await stateOf(app, noter, 'i')).toMatchObject({ status: 'stalled', state: 'calling' })
+      await correct()
+      await clock.settle()
+      expect(await stateOf(app, noter, 'i')).toMatchObject({ status: 'done', data: { n: 7 } })
+      expect(hands.calls).toHaveLength(1)
+    })
+    test('it goes on running when the instance goes on', async () => {
+      const { hands, noter, app, clock, correct } = await stalled()
+      await correct()
+      await clock.settle()
+      expect(await stateOf(app, noter, 'i')).toMatchObject({ status: 'running', data: { who: 'ann!' } })
+      expect([hands.calls.length, hands.at(0).signal.aborted]).toEqual([1, false])
+    })
+    test('a failure is noted, and no other attempt starts before the instance goes on', async () => {
+      const { hands, noter, app, clock, correct } = await stalled()
+      hands.at(0).throw(new Error('no answer'))
+      await clock.advance(10 * SECOND)
+      expect(hands.calls).toHaveLength(1)
+      await correct()
+      await clock.advance(SECOND)
+      expect(hands.calls.map(({ attempt }) => attempt)).toEqual([1, 2])
+      hands.at(1).answer({ n: 8 })
+      await clock.settle()
+      expect(await stateOf(app, noter, 'i')).toMatchObject({ status: 'done', data: { n: 8 } })
+    })
+    test('a retry that waited for its time waits for the operator', async () => {
+      const hands = new Hands()
+      const noter = noterOf(hands)
+      const world = make()
+      const app = await world.start([service('s', { machines: [noter] })])
+      await app.run(noter, { id: 'i', data: {} })
+      await world.clock.settle()
+      hands.at(0).throw(new Error('no answer'))
+      await world.clock.settle()
+      const said = app.send(noter, 'i', Note({}))
+      await world.clock.settle()
+      await said
+      await world.clock.advance(10 * SECOND)
+      expect((await stateOf(app, noter, 'i')).status).toBe('stalled')
+      expect(hands.calls).toHaveLength(1)
+      await app.operate.move(noter, 'i', { to: 'calling', data: { who: 'ann' }, by: 'ann', why: 'asked her' })
+      await world.clock.advance(SECOND)
+      expect(hands.calls).toHaveLength(2)
     })
   })
 })

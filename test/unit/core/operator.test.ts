@@ -191,6 +191,48 @@ describe('retry', () => {
     p.retry()
     expect(p.state).toBe('b')
   })
+  describe('a field that was missing is corrected where the instance stands', () => {
+    const go = { go: { set: ({ need }: { need: (field: 'who') => string }) => ({ who: `${need('who')}!` }) } }
+    const m = machine('m', {
+      data: z.object({ who: z.string().optional(), n: z.number().default(0) }),
+      receives: [Go],
+      initial: 'a',
+      states: {
+        a: { call: ship, done: { to: 'b', set: ({ need }) => ({ who: `${need('who')}?` }) }, fail: 'b', on: go },
+        b: { on: go, after: { '1 hour': 'c' } },
+        c: { final: 'done' },
+      },
+    })
+    test('the message that stalled it is tried again, and its call goes on', () => {
+      const p = play(m)
+      p.send(Go({ n: 1 }))
+      expect([p.stalled, p.instance?.stalled?.message]).toEqual(['FIELD_MISSING', expect.stringContaining('`move`')])
+      const { calls } = p.instance!
+      expect(p.operate({ do: 'move', to: 'a', data: { who: 'ann' } }, 'asked her')).toMatchObject({ fate: 'applied' })
+      expect([p.status, p.state, p.data['who'], p.waiting, p.instance?.calls]).toEqual(['live', 'a', 'ann!', [], calls])
+      expect(p.journal.at(-2)).toMatchObject({
+        cause: { kind: 'operator', name: 'move' },
+        change: { who: 'ann' },
+        why: 'asked her',
+      })
+    })
+    test('so is a result', () => {
+      const p = play(m)
+      p.done({})
+      expect(p.stalled).toBe('FIELD_MISSING')
+      p.operate({ do: 'move', to: 'a', data: { who: 'ann' } })
+      expect([p.status, p.state, p.data['who']]).toEqual(['live', 'b', 'ann?'])
+    })
+    test('not without data, nor where nothing has stalled', () => {
+      const p = play(m)
+      p.send(Go({ n: 1 }))
+      expect(p.operate({ do: 'move', to: 'a' })).toMatchObject({ fate: 'bad', code: 'NO_SUCH_EDGE', journal: [] })
+      p.operate({ do: 'move', to: 'b', data: { who: 'ann' } })
+      expect(p.state).toBe('b')
+      const again = p.operate({ do: 'move', to: 'b', data: { who: 'bob' } })
+      expect([again, p.data['who']]).toMatchObject([{ fate: 'bad', code: 'NO_SUCH_EDGE' }, 'ann!'])
+    })
+  })
 })
 
 describe('move: along a declared edge', () => {
