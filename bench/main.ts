@@ -101,7 +101,8 @@ async function main(o: Options): Promise<void> {
 try {
   await main(optionsOf(process.argv.slice(2)))
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error
-  console.error(`${error.message}\n\n${HELP}`)
-  process.exitCode = 2
+  if (!(error instanceof Error)) throw error
+  const usage = error instanceof UsageError
+  console.error(usage ? `${error.message}\n\n${HELP}` : error.message)
+  process.exitCode = usage ? 2 : 1
 }
