@@ -17,6 +17,7 @@ import { Attempt, runBody } from './attempt.ts'
 import type { AttemptOf } from './attempt-of.ts'
 import type { Limits } from './limits.ts'
 import { takeOverOf } from './recovery.ts'
+import type { Standing } from './turns.ts'
 import type { Alarm, Wheel } from './wheel.ts'
 
 /** What attempts need, and whom they tell. */
@@ -74,7 +75,7 @@ interface Running {
   settled: Promise<void>
 }
 
-interface Planned {
+interface Planned extends Standing {
   readonly of: AttemptOf
   alarm: Alarm | undefined
   cancelled: boolean
@@ -155,7 +156,8 @@ export class Attempts {
   #plan(box: string, instance: Instance, definition: MachineDefinition, name: string, call: CallRecord): void {
     const activity = activityOfCall(definition.states.get(instance.state), call) ?? this.#elsewhere(definition, call)
     const of = attemptOf(box, instance, name, call)
-    const planned: Planned = { of, alarm: undefined, cancelled: false }
+    const { priority, fairKey } = instance
+    const planned: Planned = { of, priority, fair: fairKey ?? '', alarm: undefined, cancelled: false }
     this.#planned.set(of.ref, planned)
     this.#refsOf(box).add(of.ref)
     if (activity === undefined) return // this build has no such activity any more: a migration or an operator decides
@@ -200,10 +202,7 @@ export class Attempts {
       planned.alarm = this.#ports.wheel.set(LEASE_LOOK_MS, () => this.#enter(of, planned, activity, call))
       return
     }
-    this.#ports.limits.enter(activity, () => {
-      if (planned.cancelled || this.#stopped) this.#ports.limits.leave(activity)
-      else this.#start(of, activity, call)
-    })
+    this.#ports.limits.enter(activity, planned, () => this.#start(of, activity, call))
   }
 
   #start(of: AttemptOf, activity: ActivityDefinition, call: CallRecord): void {

@@ -1,8 +1,20 @@
 // How many attempts of an activity may run at once, and how many may start in a stretch of time. Who has no turn waits, and
-// that is no attempt: no timeout runs.
+// that is no attempt: no timeout runs. Turns go by priority, then by fairness key, as in the mailbox: many calls of one tenant, or
+// of little weight, must not keep others from an activity that is scarce.
 import type { Clock } from '../base/clock.ts'
 import type { ActivityDefinition } from '../machine/definition.ts'
+import { Turns, type Standing } from './turns.ts'
 import type { Wheel } from './wheel.ts'
+
+/** Who waits for a turn. `cancelled`, which may change meanwhile: it needs none any more. */
+export interface Entrant extends Standing {
+  readonly cancelled: boolean
+}
+
+interface Waiting {
+  readonly who: Entrant
+  readonly start: () => void
+}
 
 class Limit {
   readonly #concurrency: number
@@ -11,7 +23,7 @@ class Limit {
   readonly #wheel: Wheel
   #running = 0
   #started: number[] = []
-  #waiting: (() => void)[] = []
+  readonly #waiting = new Turns<Waiting>()
   #armed = false
 
   constructor(activity: ActivityDefinition, clock: Clock, wheel: Wheel) {
@@ -21,8 +33,8 @@ class Limit {
     this.#wheel = wheel
   }
 
-  enter(start: () => void): void {
-    this.#waiting.push(start)
+  enter(who: Entrant, start: () => void): void {
+    this.#waiting.add(who, { who, start })
     this.#pump()
   }
 
@@ -32,22 +44,22 @@ class Limit {
   }
 
   #pump(): void {
-    while (this.#waiting.length > 0 && this.#running < this.#concurrency && this.#turn()) {
+    while (this.#waiting.size > 0 && this.#running < this.#concurrency && this.#mayStart()) {
+      const next = this.#waiting.take()
+      if (next === undefined || next.who.cancelled) continue
       this.#running += 1
-      this.#waiting.shift()?.()
+      if (this.#rate !== undefined) this.#started.push(this.#clock.monotonic())
+      next.start()
     }
   }
 
   /** Whether the rate lets one more start now; else a look is set for when it will. */
-  #turn(): boolean {
+  #mayStart(): boolean {
     if (this.#rate === undefined) return true
     const now = this.#clock.monotonic()
     const { count, perMs } = this.#rate
     while (this.#started[0] !== undefined && this.#started[0] <= now - perMs) this.#started.shift()
-    if (this.#started.length < count) {
-      this.#started.push(now)
-      return true
-    }
+    if (this.#started.length < count) return true
     if (!this.#armed) {
       this.#armed = true
       this.#wheel.set((this.#started[0] ?? now) + perMs - now, () => {
@@ -70,8 +82,9 @@ export class Limits {
     this.#wheel = wheel
   }
 
-  /** Calls `start` when it is its turn, at once where the activity has no limits. Whoever started must `leave`. */
-  enter(activity: ActivityDefinition, start: () => void): void {
+  /** Calls `start` when it is its turn, at once where the activity has no limits; never where it is cancelled before. Whoever
+   *  started must `leave`. */
+  enter(activity: ActivityDefinition, who: Entrant, start: () => void): void {
     if (activity.concurrency === undefined && activity.rate === undefined) {
       start()
       return
@@ -81,7 +94,7 @@ export class Limits {
       limit = new Limit(activity, this.#clock, this.#wheel)
       this.#limits.set(activity.name, limit)
     }
-    limit.enter(start)
+    limit.enter(who, start)
   }
 
   leave(activity: ActivityDefinition): void {

@@ -172,4 +172,38 @@ onBothStores('attempts', (make) => {
       expect(hands.calls).toHaveLength(2)
     })
   })
+
+  describe('turns at a limit', () => {
+    const jobOf = (name: string, priority: number, work: ReturnType<typeof workOf>) =>
+      machine(name, {
+        data: z.object({ tenant: z.string() }),
+        priority,
+        fairBy: ({ data }) => data.tenant,
+        initial: 'working',
+        states: {
+          working: { call: work, input: ({ id }) => ({ id }), done: 'end', fail: 'end' },
+          end: { final: 'done' },
+        },
+      })
+    const workOf = (hands: Hands) =>
+      activity('work', { input: z.object({ id: z.string() }), output, concurrency: 1, run: hands.run })
+    test('fairness keys take turns, and a higher priority comes first', async () => {
+      const hands = new Hands()
+      const work = workOf(hands)
+      const [plain, urgent] = [jobOf('plain', 0, work), jobOf('urgent', 10, work)]
+      const world = make()
+      const app = await world.start([service('s', { machines: [plain, urgent] })])
+      for (let n = 0; n < 20; n++) await app.run(plain, { id: `a${n}`, data: { tenant: 'a' } })
+      for (let n = 0; n < 3; n++) await app.run(plain, { id: `b${n}`, data: { tenant: 'b' } })
+      await app.run(urgent, { id: 'u', data: { tenant: 'c' } })
+      for (let n = 0; n < 24; n++) {
+        await world.clock.settle()
+        hands.at(n).answer({ n })
+      }
+      await world.clock.settle()
+      const order = hands.calls.map(({ input }) => (input as { id: string }).id)
+      expect(order.slice(0, 9)).toEqual(['a0', 'u', 'a1', 'b0', 'a2', 'b1', 'a3', 'b2', 'a4'])
+      expect(order.slice(9)).toEqual(Array.from({ length: 15 }, (_, n) => `a${n + 5}`))
+    })
+  })
 })
