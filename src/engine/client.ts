@@ -127,6 +127,11 @@ export class Client {
     return { fate: receipt.hash === dedup.hash ? 'duplicate' : 'reused', receipt, entries: [] }
   }
 
+  /** What becomes of an input that lies in the inbox of its owner, and asks for a receipt. */
+  received(target: Target, input: Input): Promise<Told> {
+    return this.#receipt(this.engine.parts.router.item(target, input, { since: 0, counted: true }))
+  }
+
   /** Waits for the receipt that its owner writes. Whoever has not the time races this with a clock. */
   async #receipt(item: Item): Promise<Told> {
     const key = { target: receiptTarget(item), source: item.delivery?.dedup?.source ?? '', id: item.input.id }

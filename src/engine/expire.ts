@@ -18,7 +18,8 @@ export interface ExpirePorts {
   readonly inbox: Inbox
 }
 
-const EMPTY: Change = {
+/** A change of nothing. */
+export const EMPTY: Change = {
   created: new Set(),
   instances: [],
   journal: [],

@@ -1,14 +1,16 @@
 // What operators do: retry, resolve, move, cancel, and what becomes of dead letters. Each says who and why.
 import { PawlError } from '../base/errors.ts'
 import { carriedMessages, messageCount } from '../core/counts.ts'
-import type { OperatorInput } from '../core/model.ts'
+import type { MessageInput, OperatorInput } from '../core/model.ts'
 import { definitionOf } from '../machine/definition.ts'
 import type { Bulk, DeadLetter, Operate, Page, Reason, Receipt, Settled, Which } from '../machine/types-app.ts'
 import type { AnyMachine } from '../machine/types-machine.ts'
-import type { Change, DeadLetterRow, Target } from '../store/store.ts'
+import type { DeadLetterRow, Target } from '../store/store.ts'
 import { checkedData, checkedId, type Client } from './client.ts'
+import { EMPTY } from './expire.ts'
 import { reasonOf } from './handle.ts'
 import { codeOf, receiptOf } from './receipt.ts'
+import { correlateAgain } from './redrive.ts'
 
 type Action = OperatorInput['action']
 const LIMIT = 1_000
@@ -190,7 +192,8 @@ export class Operator implements Operate {
   async #redrive(id: string, o: Reason & { data?: unknown }): Promise<Receipt> {
     const row = await this.#letter(id)
     const { input } = row
-    if (input.kind !== 'message' || row.machine === '' || row.instance === '')
+    if (input.kind === 'message' && row.machine !== '' && row.instance === '') return this.#correlate(row, input, o)
+    if (input.kind !== 'message' || row.machine === '')
       throw new PawlError('NO_TARGET', `the dead letter "${id}" has no instance that it was for: emit the message anew`)
     const target = { machine: row.machine, id: row.instance }
     const data = o.data === undefined ? input.data : checkedData(o.data, 'the payload')
@@ -204,13 +207,26 @@ export class Operator implements Operate {
       { ...input, data, version, ...by, why: reasonOf(o) },
       { delivery: { ...row.delivery, deadLetter: id } },
     )
+    this.#redriven(row, o)
+    return receiptOf<string>(target, input.id, told)
+  }
+
+  /** Its machine could not say whom it was for: it is asked again. */
+  async #correlate(row: DeadLetterRow, input: MessageInput, o: Reason & { data?: unknown }): Promise<Receipt> {
+    reasonOf(o)
+    if (o.data !== undefined) checkedData(o.data, 'the payload')
+    const receipt = await correlateAgain(this.#client, { ...row, input }, o)
+    this.#redriven(row, o)
+    return receipt
+  }
+
+  #redriven(row: DeadLetterRow, o: Reason): void {
     this.#client.engine.log({
       level: 'info',
-      text: `dead letter ${id} was redriven${o.by === undefined ? '' : ` by ${o.by}`}: ${o.why}`,
+      text: `dead letter ${row.id} was redriven${o.by === undefined ? '' : ` by ${o.by}`}: ${o.why}`,
       machine: row.machine,
-      id: row.instance,
+      ...(row.instance !== '' && { id: row.instance }),
     })
-    return receiptOf<string>(target, input.id, told)
   }
 
   async #discard(id: string, o: Reason): Promise<void> {
@@ -247,22 +263,4 @@ export class Operator implements Operate {
     if (result.kind !== 'applied')
       throw new PawlError('UNKNOWN_DEAD_LETTER', `the dead letter "${id}" is gone: somebody else was faster`)
   }
-}
-
-const EMPTY: Change = {
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
 }

@@ -2,12 +2,12 @@
 // to their one target, children are started and cancelled.
 import type { Emitted, Input, Instance, JournalEntry, MessageInput } from '../core/model.ts'
 import { readPayload } from '../core/reading.ts'
-import type { JournalRow } from '../store/store.ts'
+import type { JournalRow, ReceiptRow } from '../store/store.ts'
 import type { Batch, Touched } from './batch.ts'
 import { receiptTarget, type Ledger } from './ledger.ts'
 import type { EventLetter, Item } from './mailbox.ts'
 import type { Ownership } from './ownership.ts'
-import type { Registry } from './registry.ts'
+import type { Hearer, Registry } from './registry.ts'
 import type { Reply, Told } from './reply.ts'
 import type { Router } from './route.ts'
 
@@ -72,7 +72,7 @@ export class Publisher {
     }
     batch.event({ partition, offset, k: instance.k, seq: entry.seq, key, ...base })
     const heard = this.#fanOut(batch, item, key, { kind: 'message', command: false, keepMs, checked: message, ...base })
-    this.#ports.ledger.accept(batch, Math.max(1, heard))
+    this.#ports.ledger.accept(batch, Math.max(1, heard.length))
     return [partition, offset]
   }
 
@@ -83,14 +83,14 @@ export class Publisher {
     return { offset: next.head, stamp: next.stamp }
   }
 
-  /** Sends an event to its hearers and answers how many they are; none: it is unclaimed. `replies` makes each one's reply. */
+  /** Sends an event to its hearers and answers who they are; none: it is unclaimed. `replies` makes each one's reply. */
   #fanOut(
     batch: Batch,
     item: Item,
     key: string,
     input: MessageInput,
     replies?: (machine: string, id: string) => Reply,
-  ): number {
+  ): readonly Hearer[] {
     const { registry, router, ledger } = this.#ports
     const hearers = registry.hearers(input.type, key, input.data)
     if (hearers.length === 0) ledger.unclaimed(batch)
@@ -99,16 +99,13 @@ export class Publisher {
       if (id !== undefined) router.send(batch, item, { machine, id }, input, replies?.(machine, id))
       else {
         const message = `${machine}, correlate "${input.type}": ${hearer.problem}`
-        ledger.dead(batch, {
-          target: { machine, id: '' },
-          partition: item.partition,
-          input,
-          code: 'HANDLER_FAILED',
-          message,
-        })
+        const code = 'HANDLER_FAILED'
+        ledger.dead(batch, { target: { machine, id: '' }, partition: item.partition, input, code, message })
+        const reply = replies?.(machine, '')
+        if (reply !== undefined) batch.after.push(() => reply({ fate: 'dead', code, message, entries: [] }))
       }
     }
-    return hearers.length
+    return hearers
   }
 
   #command({ batch, touched, item, entry, instance }: Site, { message, data, key }: Emitted, index: number): void {
@@ -192,8 +189,8 @@ export class Publisher {
       input,
       gathered && ((machine, hearer) => gathered.replyOf(machine, hearer)),
     )
-    ledger.accept(batch, Math.max(1, heard) - (item.counted ? 1 : 0))
-    ledger.receipt(batch, receiptTarget(item), item, { outcome: heard === 0 ? 'unclaimed' : 'applied' })
+    ledger.accept(batch, Math.max(1, heard.length) - (item.counted ? 1 : 0))
+    ledger.receipt(batch, receiptTarget(item), item, becameOf(heard))
     if (safe !== undefined) batch.after.push(safe)
     if (gathered !== undefined) batch.after.push(() => gathered.close())
   }
@@ -224,6 +221,12 @@ export class Publisher {
     if (reply !== undefined)
       batch.after.push(() => reply({ fate: 'dead', code: 'BAD_DATA', message: problem, entries: [] }))
   }
+}
+
+/** What a receipt says of an event, as far as that is known when it is numbered. */
+function becameOf(heard: readonly Hearer[]): Pick<ReceiptRow, 'outcome' | 'why'> {
+  if (heard.some(({ id }) => id === undefined)) return { outcome: 'dead', why: 'HANDLER_FAILED' }
+  return { outcome: heard.length === 0 ? 'unclaimed' : 'applied' }
 }
 
 /** Replies when all who hear an event have looked at it. */

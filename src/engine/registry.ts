@@ -87,12 +87,14 @@ export class Registry {
     const all: Hearer[] = []
     for (const machine of machines) {
       const correlate = machine.correlate.get(type)
-      if (correlate === undefined) {
-        all.push({ machine: machine.name, id: key })
-        continue
-      }
-      all.push(...correlated(machine.name, () => correlate(data)))
+      if (correlate === undefined) all.push({ machine: machine.name, id: key })
+      else all.push(...correlated(machine.name, () => correlate(data)))
     }
     return all
+  }
+
+  /** Those of one machine. */
+  heardBy(machine: string, type: string, key: string, data: unknown): readonly Hearer[] {
+    return this.hearers(type, key, data).filter((hearer) => hearer.machine === machine)
   }
 }

@@ -221,17 +221,76 @@ onBothStores('events', (make, kind) => {
   describe('`correlate` that is wrong is that machine’s dead letter; all others hear it (I10)', () => {
     test('it throws', async () => {
       const { app } = await scene()
-      await app.emit(Paid({ id: 'acc', orders: ['throws'], n: 3 })).catch(() => 0)
+      await expect(app.emit(Paid({ id: 'acc', orders: ['throws'], n: 3 }), { id: 'own' })).rejects.toMatchObject({
+        code: 'HANDLER_FAILED',
+        messageId: 'own',
+      })
       expect(await seenBy(app, account, 'acc')).toEqual([3])
       expect(await messagesOf(app)).toEqual({ accepted: 2, applied: 1, dead: 1 })
       expect(await deadOf(app)).toMatchObject([{ code: 'HANDLER_FAILED', machine: 'order', type: 'paid' }])
       const [letter] = (await app.operate.deadLetters.list()).items
       expect(letter?.error.message).toContain('no orders')
       await expect(app.operate.deadLetters.redrive(letter?.id ?? '', { why: 'x' })).rejects.toMatchObject({
-        code: 'NO_TARGET',
+        code: 'HANDLER_FAILED',
+        message: expect.stringContaining('no orders') as string,
       })
+      expect(await messagesOf(app)).toEqual({ accepted: 2, applied: 1, dead: 1 })
       await app.operate.deadLetters.discard(letter?.id ?? '', { why: 'x' })
       expect(await messagesOf(app)).toEqual({ accepted: 2, applied: 1, discarded: 1 })
+    })
+    describe('redriven: that machine is asked again, and what it names gets the event', () => {
+      async function letterOf(orders: string[]) {
+        const { world, app } = await scene()
+        for (const id of ['o1', 'o2']) await app.run(order, { id, data: {} })
+        await expect(app.emit(Paid({ id: 'acc', orders, n: 3 }))).rejects.toMatchObject({ code: 'HANDLER_FAILED' })
+        const [letter] = (await app.operate.deadLetters.list()).items
+        const redrive = (data?: unknown) =>
+          app.operate.deadLetters.redrive(letter!.id, { why: 'mended', ...(data !== undefined && { data }) })
+        return { world, app, redrive }
+      }
+      const seenByAll = (app: App) =>
+        Promise.all([seenBy(app, account, 'acc'), seenBy(app, order, 'o1'), seenBy(app, order, 'o2')])
+
+      test('one: what became of it there; no other machine hears it again', async () => {
+        const { app, redrive } = await letterOf(['throws'])
+        expect(await redrive({ id: 'acc', orders: ['o1'], n: 4 })).toMatchObject({ outcome: 'applied', seq: 2 })
+        expect(await seenByAll(app)).toEqual([[3], [4], []])
+        expect(await messagesOf(app)).toEqual({ accepted: 2, applied: 2 })
+        expect((await lastRow(app, order, 'o1')).why).toBe('mended')
+        await expect(redrive()).rejects.toMatchObject({ code: 'UNKNOWN_DEAD_LETTER' })
+      })
+      test('several', async () => {
+        const { world, app, redrive } = await letterOf(['throws'])
+        expect(await redrive({ id: 'acc', orders: ['o1', 'o2'], n: 4 })).toMatchObject({ outcome: 'stored' })
+        await world.clock.settle()
+        expect(await seenByAll(app)).toEqual([[3], [4], [4]])
+        expect(await messagesOf(app)).toEqual({ accepted: 3, applied: 3 })
+      })
+      test('none: unclaimed', async () => {
+        const { app, redrive } = await letterOf(['throws'])
+        expect(await redrive({ id: 'acc', n: 99 })).toMatchObject({ outcome: 'stored' })
+        expect(await messagesOf(app)).toEqual({ accepted: 2, applied: 1, unclaimed: 1 })
+      })
+      test('whom it had named beside what is no id does not hear it twice', async () => {
+        const { world, app, redrive } = await letterOf(['o1', ''])
+        expect(await seenByAll(app)).toEqual([[3], [3], []])
+        await redrive({ id: 'acc', orders: ['o1', 'o2'], n: 3 })
+        await world.clock.settle()
+        expect(await seenByAll(app)).toEqual([[3], [3], [3]])
+        expect(await messagesOf(app)).toEqual({ accepted: 3, applied: 3 })
+      })
+      test('a payload that does not fit: told, and the letter stays', async () => {
+        const { app, redrive } = await letterOf(['throws'])
+        await expect(redrive({ id: 7 })).rejects.toMatchObject({ code: 'BAD_DATA' })
+        expect(await messagesOf(app)).toMatchObject({ dead: 1 })
+      })
+      test('two operators at once: one of them is told that it is gone', async () => {
+        const { app, redrive } = await letterOf(['throws'])
+        const data = { id: 'acc', orders: ['o1'], n: 4 }
+        const told = await Promise.allSettled([redrive(data), redrive(data)])
+        expect(told.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+        expect(await seenByAll(app)).toEqual([[3], [4], []])
+      })
     })
     test.each([
       ['an empty id', ''],
