@@ -94,6 +94,7 @@ export class Parts {
       storeNow: () => time.now(),
       session: () => this.sessions.id,
       settings: options.retention ?? { receiptsMs: DEFAULTS.receiptsMs },
+      lane: (work) => this.lane.between(work),
       onError: this.#warn,
     })
   }
@@ -114,6 +115,7 @@ export class Parts {
       session: () => this.sessions.id,
       result: (of, input, ms) => this.#result(of, input, ms),
       onStarted: (of) => attemptStarted(lifecycle, time.now(), of),
+      warn: (text, { machine, id }) => this.#host.log({ level: 'warn', text, machine, id }),
     })
   }
 

@@ -16,6 +16,8 @@ export interface RetentionPorts {
   readonly storeNow: () => number
   readonly session: () => string
   readonly settings: RetentionSettings
+  /** Runs work between two batches: what a batch has looked at must still be there when it commits. */
+  readonly lane: (work: () => Promise<void>) => Promise<void>
   readonly onError: (text: string, error: unknown) => void
 }
 
@@ -58,12 +60,14 @@ export class Retention {
 
   #next(ms: number): void {
     if (this.#stopped) return
+    // A lane that has ended runs nothing more: `stop` waits for a batch that has begun, not for its turn.
     this.#cancel = this.#ports.clock.after(ms, () => {
-      this.#turn = this.#batch()
+      void this.#ports.lane(() => (this.#turn = this.#batch()))
     })
   }
 
   async #batch(): Promise<void> {
+    if (this.#stopped) return
     const { store, clock, storeNow, session, settings, onError } = this.#ports
     const { endedMs, receiptsMs, deadMs } = settings
     const limit = this.#rows

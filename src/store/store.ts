@@ -285,9 +285,7 @@ export interface Store {
   }
   /** Creates or migrates the tables. Refuses another number of partitions than it was made with (PARTITIONS_DIFFER), a newer
    *  schema (STORE_NEWER), a file in use (STORE_IN_USE). `partitions` undefined: as it was made, else 64. */
-  open(o: {
-    readonly partitions?: number
-  }): Promise<{
+  open(o: { readonly partitions?: number }): Promise<{
     readonly partitions: number
     /** Random, for the life of the store. */ readonly storeId: string
     readonly created: boolean
@@ -370,7 +368,7 @@ export interface Store {
     machine: string,
   ): Promise<readonly { readonly version: number; readonly state: string; readonly count: number }[]>
   /** Deletes what is over, one batch; answers how many rows went; 0: nothing is left to do. In the same transaction it adds what
-   *  it deletes to the carried sums. */
+   *  it deletes to the carried sums. Instances and dead letters of partitions that another session owns are left to that one. */
   retain(session: string, cut: RetentionCut): Promise<number>
   /** Erases one ended instance with its journal, and leaves a tombstone. False: it is not there, or lives. */
   remove(session: string, stone: Tombstone): Promise<boolean>

@@ -10,7 +10,9 @@ const hasEnded = (condition: InstanceRow['condition']): condition is Ended =>
   condition === 'done' || condition === 'failed' || condition === 'cancelled'
 
 /** Deletes one batch of what is over; answers how many rows went. */
-export function retain(space: Space, cut: RetentionCut): number {
+export function retain(space: Space, session: string, cut: RetentionCut): number {
+  // What another worker owns it may be looking at.
+  const mine = (partition: number): boolean => [null, session].includes(space.partitions[partition]?.session ?? null)
   let rows = 0
   const full = (): boolean => rows >= cut.limit
   for (const [key, receipt] of space.receipts)
@@ -19,21 +21,26 @@ export function retain(space: Space, cut: RetentionCut): number {
     if (!full() && stone.at < cut.receiptsBefore) rows += Number(space.stones.delete(key))
   if (cut.deadBefore !== undefined)
     for (const letter of space.dead.values()) {
-      if (full() || letter.at >= cut.deadBefore) continue
+      if (full() || letter.at >= cut.deadBefore || !mine(letter.partition)) continue
       rows += Number(space.dead.delete(letter.id))
       if (letter.unit) discard(space, 'dead')
     }
-  if (cut.endedBefore !== undefined) rows += retainEnded(space, cut.endedBefore, cut.receiptsBefore, cut.limit - rows)
+  if (cut.endedBefore !== undefined)
+    rows += retainEnded(space, { ...cut, endedBefore: cut.endedBefore, limit: cut.limit - rows }, mine)
   return rows
 }
 
-function retainEnded(space: Space, before: number, receiptsBefore: number, limit: number): number {
+function retainEnded(
+  space: Space,
+  { endedBefore: before, receiptsBefore, limit }: RetentionCut & { readonly endedBefore: number },
+  mine: (partition: number) => boolean,
+): number {
   let rows = 0
   for (const row of space.instances.values()) {
     if (rows >= limit) return rows
     // One instance goes whole, even where it has more rows than are left of the limit.
     const { machine, id, endedAt, condition } = row
-    if (endedAt === null || endedAt >= before || !hasEnded(condition)) continue
+    if (endedAt === null || endedAt >= before || !hasEnded(condition) || !mine(row.partition)) continue
     rows += dropEnded(space, row, condition)
     // A late copy of the message that started it must not start it again while receipts of that time are kept.
     if (endedAt >= receiptsBefore) putStone(space, { target: { machine, id }, at: endedAt, why: 'retention' })

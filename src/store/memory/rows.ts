@@ -166,6 +166,7 @@ export const inboxRow = (row: Omit<InboxRow, 'n'>, n: number): InboxTextRow => (
 export interface DeadTextRow extends TextRow {
   readonly id: string
   readonly machine: string
+  readonly partition: number
   readonly at: number
   /** It is an event or a command. */
   readonly unit: boolean
@@ -174,6 +175,7 @@ export interface DeadTextRow extends TextRow {
 export const deadRow = (row: DeadLetterRow): DeadTextRow => ({
   id: row.id,
   machine: row.machine,
+  partition: row.partition,
   at: row.at,
   unit: row.input.kind === 'message',
   text: JSON.stringify(row),

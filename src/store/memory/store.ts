@@ -328,7 +328,7 @@ export class ModelStore implements Store {
 
   retain(session: string, cut: RetentionCut) {
     return this.#call({ name: 'retain', session }, () =>
-      this.space.sessions.has(session) ? retention.retain(this.space, cut) : 0,
+      this.space.sessions.has(session) ? retention.retain(this.space, session, cut) : 0,
     )
   }
 
