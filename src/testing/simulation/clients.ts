@@ -61,7 +61,7 @@ export class Clients {
   /** Asks for it until somebody says what became of it. */
   ask(id: string, wish: Wish): void {
     this.#busy++
-    const added = wish.do === 'command' ? addedBy(wish) : undefined
+    const added = wish.do === 'command' || wish.do === 'redrive' ? addedBy(wish) : undefined
     const book = added === undefined ? undefined : this.#bookOf(added.counter)
     if (added !== undefined) book?.sent.add(added.id)
     void this.#insist(id, wish).then((outcome) => {
@@ -128,8 +128,8 @@ export class Clients {
 }
 
 /** What a command adds to a counter. */
-function addedBy({ target, data }: Extract<Wish, { do: 'command' }>) {
-  const { id } = data as { readonly id?: string }
+function addedBy({ target, data }: Extract<Wish, { do: 'command' | 'redrive' }>) {
+  const { id } = (data ?? {}) as { readonly id?: string }
   return target.machine === 'counter' && id !== undefined ? { counter: target.id, id } : undefined
 }
 

@@ -25,7 +25,11 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'NO_DEAD_LETTER',
   'NO_TARGET',
   'STORE_REFUSED',
-  'NO_EDGE',
+  'NO_SUCH_EDGE',
+  'NO_SUCH_CALL',
+  'NO_SUCH_FAILURE',
+  'NO_SUCH_STATE',
+  'CALL_OPEN',
 ])
 
 /** One worker's door. */
@@ -64,8 +68,9 @@ export class Door {
       case 'operate':
         return this.#operate(wish)
       case 'redrive':
+        return this.#redrive(wish)
       case 'discard':
-        return this.#deadLetter(wish)
+        return this.#discard(wish.letter)
       case 'await':
         return this.#await(wish.target)
     }
@@ -116,11 +121,14 @@ export class Door {
     return receipt.outcome === 'refused' ? 'refused' : 'stored'
   }
 
-  async #deadLetter({ do: does, letter, data }: Extract<Wish, { do: 'redrive' | 'discard' }>): Promise<Ending> {
-    const { deadLetters } = this.#o.app.operate
+  async #redrive({ letter, data }: Extract<Wish, { do: 'redrive' }>): Promise<Ending> {
     const reason = { why: 'mended', by: 'operator' }
-    if (does === 'discard') await deadLetters.discard(letter, reason)
-    else await deadLetters.redrive(letter, data === undefined ? reason : { ...reason, data })
+    await this.#o.app.operate.deadLetters.redrive(letter, data === undefined ? reason : { ...reason, data })
+    return 'stored'
+  }
+
+  async #discard(letter: string): Promise<Ending> {
+    await this.#o.app.operate.deadLetters.discard(letter, { why: 'of no use', by: 'operator' })
     return 'stored'
   }
 

@@ -16,6 +16,7 @@ import { checkEnding } from './ending.ts'
 import { Invariants } from './invariants.ts'
 import { deeds, machines } from './machines.ts'
 import { Network } from './network.ts'
+import { Operators } from './operators.ts'
 import { Scheduler } from './scheduler.ts'
 import { Truth } from './truth.ts'
 import { Violations } from './violation.ts'
@@ -63,6 +64,8 @@ const SIZE: WorkloadSize = { orders: 4, checkouts: 4, counters: 2, pools: 1, spa
 /** Once the faults have stopped all must be over in that time: the longest timers of the machines, several times. */
 const CALM_MS = 5 * 60_000
 const CHUNK_MS = 4_000
+/** Longer than anybody goes on sending: what comes twice is known. */
+const RECEIPTS_MS = 3_600_000
 /** What is over stays over: so long the run goes on when it is. */
 const AFTER_MS = 15_000
 
@@ -73,6 +76,9 @@ interface Setting {
   readonly workers: number
   /** The share of wishes that go by a worker's door. */
   readonly doors: number
+  /** Mean time between two looks of an operator. */
+  readonly operatorsEveryMs: number
+  readonly retention: NonNullable<WorkerOptions['engine']['retention']>
   readonly tuning: NonNullable<WorkerOptions['engine']['tuning']>
   readonly rates: ChaosRates
 }
@@ -94,6 +100,11 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
     partitions: random.pick([2, 4, 8]),
     workers: o.workers ?? random.pick([2, 2, 3]),
     doors: random.pick([0, 0.5, 0.9]),
+    operatorsEveryMs: calm ? Infinity : random.pick([Infinity, 400, 2_000]),
+    retention: {
+      receiptsMs: RECEIPTS_MS,
+      ...(random.chance(0.3) && { endedMs: random.pick([1_000, 6_000]), deadMs: 6_000 }),
+    },
     tuning: o.tuning ?? {
       batchItems: random.pick([1, 3, 1_000]),
       cacheBytes: random.pick([0, 64 * 1024 * 1024]),
@@ -125,7 +136,7 @@ class Simulation {
   readonly #workers: readonly SimulatedWorker[]
   readonly #clients: Clients
   readonly #chaos: Chaos
-  #retries = 0
+  readonly #operators: Operators
   /** The stream of what is left: which wishes are made and when. */
   readonly #workload: SeededRandom
 
@@ -135,7 +146,7 @@ class Simulation {
     const [schedule, faults, ids, outside] = [root.fork(), root.fork(), root.fork(), root.fork()]
     this.#workload = root.fork()
     this.#setting = drawSetting(root.fork(), o)
-    const { leaseMs, partitions, tuning, rates } = this.#setting
+    const { leaseMs, partitions, tuning, rates, retention } = this.#setting
     const scheduler = new Scheduler({ random: schedule, startMs: START_MS, traceSteps: o.traceSteps ?? 80 })
     const violations = new Violations(() => scheduler.steps)
     const space = new Space({ clock: { now: () => scheduler.nowMs }, random: ids.fork() })
@@ -150,7 +161,7 @@ class Simulation {
     const store = new ModelStore(space, { reach: network.reach(life) })
     const workers = Array.from({ length: this.#setting.workers }, (_, i) => {
       const skewMs = faults.int(2_000) - 1_000
-      const engine = { leaseMs, graceMs: 2_000, partitions, tuning }
+      const engine = { leaseMs, graceMs: 2_000, partitions, tuning, retention }
       const onError = (text: string): void => this.#engineError(text)
       const name = `w${i + 1}`
       return new SimulatedWorker({
@@ -175,6 +186,15 @@ class Simulation {
     space.make(partitions)
     const chaosLife = scheduler.actor('chaos').life
     this.#chaos = new Chaos({ life: chaosLife, random: faults.fork(), network, world, space, workers, leaseMs, rates })
+    const operatorsLife = scheduler.actor('operators').life
+    this.#operators = new Operators({
+      life: operatorsLife,
+      random: wishes.fork(),
+      space,
+      world,
+      clients: this.#clients,
+      everyMs: this.#setting.operatorsEveryMs,
+    })
     this.#scheduler = scheduler
     this.#violations = violations
     this.#space = space
@@ -190,13 +210,16 @@ class Simulation {
   }
 
   async run(): Promise<SimulationReport> {
-    const size = { ...SIZE, ...this.#o.size }
+    // The id of a child that retention took rests as long as receipts do: its parent could not give it a new life.
+    const pools = this.#setting.retention.endedMs === undefined ? SIZE.pools : 0
+    const size = { ...SIZE, pools, ...this.#o.size }
     const { life } = this.#scheduler.actor('plan')
     for (const { atMs, id, wish } of planWorkload(this.#workload, size))
       void life.wait(atMs, `asks ${id} ${wish.do}`).then(() => this.#clients.ask(id, wish))
     for (const worker of this.#workers) worker.start()
     await this.#until(START_MS + size.spanMs * 2)
     this.#chaos.stop()
+    this.#operators.stop()
     const endMs = this.#scheduler.nowMs + CALM_MS
     while (this.#sound && this.#scheduler.nowMs < endMs && !this.#over()) await this.#calmly()
     await this.#until(this.#scheduler.nowMs + AFTER_MS)
@@ -218,13 +241,7 @@ class Simulation {
 
   /** A stretch of the time in which nothing goes wrong; an operator retries what has stalled. */
   async #calmly(): Promise<void> {
-    for (const { machine, id, condition } of this.#space.instances.values())
-      if (condition === 'stalled')
-        this.#clients.ask(`retry${++this.#retries}`, {
-          do: 'operate',
-          target: { machine, id },
-          action: { do: 'retry', newKey: false },
-        })
+    this.#operators.retryAll()
     await this.#until(this.#scheduler.nowMs + CHUNK_MS)
   }
 
@@ -238,7 +255,8 @@ class Simulation {
 
   #judge(violations: Violations): void {
     const { added, started } = this.#clients
-    checkEnding({ space: this.#space, world: this.#world, violations, added, started })
+    const rows = [...this.#invariants.last.values()]
+    checkEnding({ space: this.#space, rows, world: this.#world, violations, added, started })
   }
 
   #report(): SimulationReport {

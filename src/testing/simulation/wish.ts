@@ -9,7 +9,8 @@ export type Wish =
   | { readonly do: 'cancel'; readonly target: Target }
   /** An operator's. */
   | { readonly do: 'operate'; readonly target: Target; readonly action: OperatorInput['action'] }
-  | { readonly do: 'redrive' | 'discard'; readonly letter: string; readonly data?: unknown }
+  | { readonly do: 'redrive'; readonly letter: string; readonly target: Target; readonly data?: unknown }
+  | { readonly do: 'discard'; readonly letter: string }
   /** Waits for the end of an instance, once. */
   | { readonly do: 'await'; readonly target: Target }
 

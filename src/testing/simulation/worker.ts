@@ -27,7 +27,7 @@ export interface WorkerOptions {
   readonly skewMs: number
   /** Ids and jitter; each life forks it. */
   readonly random: SeededRandom
-  readonly engine: Pick<EngineOptions, 'leaseMs' | 'graceMs' | 'partitions' | 'tuning'>
+  readonly engine: Pick<EngineOptions, 'leaseMs' | 'graceMs' | 'partitions' | 'tuning' | 'retention'>
   /** Told what an engine logs as an error, and what it rejects with. */
   readonly onError: (text: string) => void
 }

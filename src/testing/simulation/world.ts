@@ -88,8 +88,24 @@ export class World {
     await this.#takesTime(course === 'late' ? LATE_MS : this.slowMs, `${activity} answers`)
     await life.park(`${activity}: ${course}`)
     if (course === 'broken' || course === 'unheard') throw new Error(`${activity}: connection lost (${course})`)
+    if (record.settled === 'void') throw new Error(`${activity}: ${record.key} is not wanted any more`)
     if (record.settled === 'refused') context.fail(record.code!, `${activity} refuses`)
     return deed.answer(input, record.key)
+  }
+
+  /** What somebody is told who asks for a key: what is not done by now will never be. `code` undefined: there is no word for that. */
+  inquire(
+    activity: string,
+    key: string,
+    input: Readonly<Record<string, unknown>>,
+  ): { readonly answer: unknown } | { readonly code: string | undefined } {
+    const deed = this.#deeds.get(activity)!
+    const record = this.records.get(key)
+    if (record?.settled === 'done') return { answer: deed.answer(input, key) }
+    const code = record?.code ?? deed.failures?.[0]?.code
+    // An undo is always wanted still.
+    if (code !== undefined && record?.settled === undefined) this.#undoneEarly.add(key)
+    return { code }
   }
 
   #course(): Course {

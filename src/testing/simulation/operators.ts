@@ -1,0 +1,113 @@
+// Operators: they look at what has stalled and at the dead letters, find out at the services what has really happened, and act.
+// Several of them may act on the same thing at once.
+import type { SeededRandom } from '../../base/random.ts'
+import type { CallRecord, OperatorInput } from '../../core/model.ts'
+import type { InstanceRow } from '../../store/memory/rows.ts'
+import { read } from '../../store/memory/rows.ts'
+import type { Space } from '../../store/memory/space.ts'
+import type { DeadLetterRow } from '../../store/store.ts'
+import type { Clients } from './clients.ts'
+import type { Life } from './scheduler.ts'
+import type { Wish } from './wish.ts'
+import type { World } from './world.ts'
+
+/** What operators need. */
+export interface OperatorOptions {
+  readonly life: Life
+  readonly random: SeededRandom
+  readonly space: Space
+  readonly world: World
+  readonly clients: Clients
+  /** Mean time between two looks, ms; Infinity: nobody looks. */
+  readonly everyMs: number
+}
+
+/** States along whose edges an operator may move what has stalled there, without a lie. */
+const MOVES: Readonly<Record<string, string>> = {
+  'invoice charging': 'reminding',
+  'invoice reminding': 'unpaid',
+  'node booting': 'broken',
+  'tally noting': 'open',
+}
+
+/** All operators. */
+export class Operators {
+  readonly #o: OperatorOptions
+  #count = 0
+  #on = true
+
+  constructor(o: OperatorOptions) {
+    this.#o = o
+    if (o.everyMs !== Infinity) void this.#run()
+  }
+
+  /** They do nothing more of their own accord. */
+  stop(): void {
+    this.#on = false
+  }
+
+  /** Has all that is stalled tried again. */
+  retryAll(): void {
+    for (const row of this.#stalled()) this.#ask({ do: 'operate', target: targetOf(row), action: RETRY })
+  }
+
+  async #run(): Promise<void> {
+    const { life, random, everyMs } = this.#o
+    while (this.#on) {
+      await life.wait(random.int(2 * everyMs), 'operators look')
+      if (!this.#on) return
+      const wish = random.chance(0.6) ? this.#mend() : this.#deadLetter()
+      if (wish === undefined) continue
+      this.#ask(wish)
+      if (random.chance(0.3)) this.#ask(wish)
+    }
+  }
+
+  #ask(wish: Wish): void {
+    this.#o.clients.ask(`op${++this.#count}`, wish)
+  }
+
+  #stalled(): readonly InstanceRow[] {
+    return [...this.#o.space.instances.values()].filter(({ condition }) => condition === 'stalled')
+  }
+
+  #mend(): Wish | undefined {
+    const { random } = this.#o
+    const rows = this.#stalled()
+    if (rows.length === 0) return undefined
+    const row = random.pick(rows)
+    const target = targetOf(row)
+    const to = MOVES[`${row.machine} ${row.state}`]
+    const does = random.pick(['retry', 'resolve', 'resolve', 'move', 'cancel'] as const)
+    if (does === 'cancel')
+      return row.machine === 'pool' || row.machine === 'node' ? undefined : { do: 'cancel', target }
+    if (does === 'move' && to !== undefined) return { do: 'operate', target, action: { do: 'move', to } }
+    const resolution = does === 'resolve' ? this.#resolution(row) : undefined
+    return { do: 'operate', target, action: resolution ?? RETRY }
+  }
+
+  /** What the service says of a call whose retries are exhausted. */
+  #resolution(row: InstanceRow): OperatorInput['action'] | undefined {
+    const { calls } = read<{ readonly calls: Readonly<Record<string, CallRecord>> | null }>(row)
+    const open = Object.entries(calls ?? {}).filter(([, { settled }]) => settled?.done !== true)
+    if (open.length === 0) return undefined
+    const [call, { activity, key, input }] = this.#o.random.pick(open)
+    const found = this.#o.world.inquire(activity, key, input as Readonly<Record<string, unknown>>)
+    if ('answer' in found) return { do: 'resolve', call, result: found.answer }
+    return found.code === undefined ? undefined : { do: 'resolve', call, failure: found.code }
+  }
+
+  #deadLetter(): Wish | undefined {
+    const { random, space } = this.#o
+    if (space.dead.size === 0) return undefined
+    const { id, machine, instance, input } = read<DeadLetterRow>(random.pick([...space.dead.values()]))
+    if (random.chance(0.3) || input.kind !== 'message') return { do: 'discard', letter: id }
+    const redrive = { do: 'redrive', letter: id, target: { machine, id: instance } } as const
+    // What was sent without its id gets one.
+    const fixed = input.type === 'counter.add' && !Object.hasOwn(input.data as object, 'id')
+    return fixed ? { ...redrive, data: { id: `fixed-${id.slice(-6)}` } } : redrive
+  }
+}
+
+const RETRY: OperatorInput['action'] = { do: 'retry', newKey: false }
+const targetOf = ({ machine, id }: InstanceRow): { readonly machine: string; readonly id: string } => ({ machine, id })
