@@ -3,6 +3,7 @@
 import type { AnySchema } from '../machine/definition.ts'
 import { errorText, isPawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
+import { disown } from '../base/promise.ts'
 
 /** A callback threw, or returned what does not fit. */
 export class HandlerFailure extends Error {
@@ -56,7 +57,10 @@ const pathText = (path: readonly unknown[] = []): string =>
 export function check(schema: AnySchema, value: unknown, what: string): Checked {
   try {
     const result = schema['~standard'].validate(value)
-    if ('then' in result) return { problem: `${what}: its schema is asynchronous; schemas must answer at once` }
+    if ('then' in result) {
+      void disown(result)
+      return { problem: `${what}: its schema is asynchronous; schemas must answer at once` }
+    }
     if (result.issues === undefined) return { value: freezeJson(result.value, what) }
     const issues = result.issues.slice(0, 5).map((issue) => `${pathText(issue.path)}${issue.message}`)
     return { problem: `${what} does not fit its schema: ${issues.join('; ')}` }

@@ -480,6 +480,22 @@ describe('a payload that does not fit, a handler that throws or returns what doe
     }
     await new Promise((resolve) => setTimeout(resolve)) // where one was left to nobody, the runner of these tests says so
   })
+  test('so is that of a schema', async () => {
+    const validate = () => Promise.reject(new Error('later'))
+    const schema = { '~standard': { version: 1, vendor: 'none', validate } } as const
+    const Slow = event('slow', { data: schema as never as z.ZodObject<{ id: z.ZodString }>, key: () => 'i1' })
+    const p = play(
+      machine('slow', {
+        data: z.object({}),
+        receives: [Slow],
+        initial: 'a',
+        states: { a: { on: { slow: 'end' } }, end: { final: 'done' } },
+      }),
+    )
+    expect(p.send(Slow({ id: 'a' }))).toMatchObject({ fate: 'dead', code: 'BAD_DATA', journal: [] })
+    expect(p.last.message).toContain('asynchronous')
+    await new Promise((resolve) => setTimeout(resolve))
+  })
   test('a payload that does not fit: BAD_DATA', () => {
     const p = play(careless)
     expect(p.send({ type: 'bad', data: { how: 5 } })).toMatchObject({ fate: 'dead', code: 'BAD_DATA', journal: [] })
