@@ -1,12 +1,20 @@
 // Where a message may go: the table of fates, row by row. Pure: a function of the definition, the instance and the message.
 import type { EdgeDefinition, Given, StateDefinition, StepDefinition } from '../machine/definition.ts'
-import { causeOf, heldByCall, openCalls, type Draft } from './draft.ts'
+import { causeOf, childKey, heldByCall, openCalls, type Draft } from './draft.ts'
 import { choose, isNothing, leaves, patch, take, type Taking } from './edge.ts'
 import { isOver, leave } from './entry.ts'
 import { ask } from './failure.ts'
 import { follow } from './follow.ts'
-import { givenOf } from './given.ts'
-import { hasEnded, type CancelInput, type MessageInput, type RefusedWhy, type Waiting } from './model.ts'
+import { givenOf, wanted } from './given.ts'
+import {
+  hasEnded,
+  type CancelInput,
+  type ChildRecord,
+  type JournalEntry,
+  type MessageInput,
+  type RefusedWhy,
+  type Waiting,
+} from './model.ts'
 
 /** What became of a message that was looked at. */
 export type Looked =
@@ -91,13 +99,18 @@ export function lookAt(draft: Draft, input: MessageInput, n = Infinity): Looked 
   return deferred(openCalls(draft.next).length > 0 && state.call?.interruptible !== true ? 'call' : 'state')
 }
 
-/** Children that are cancelled with their parent. */
-function alsoCancelled(draft: Draft): readonly { readonly machine: string; readonly id: string }[] {
-  const kinds = [...draft.definition.children.values()].filter(({ onCancel }) => onCancel === 'cancel')
-  const machines = new Set(kinds.map(({ of }) => of.name))
-  return [...draft.children.values()]
-    .filter((child) => machines.has(child.machine) && !isOver(child))
-    .map(({ machine, id }) => ({ machine, id }))
+/** Children that are cancelled with their parent: those that a kind says so of names now. One machine may be of several kinds. */
+function alsoCancelled(draft: Draft, given: Given): JournalEntry['cancelled'] {
+  const named = new Map<string, ChildRecord>()
+  for (const { kind, of, onCancel } of draft.definition.children.values()) {
+    if (onCancel !== 'cancel') continue
+    for (const id of wanted(draft, kind, given).keys()) {
+      const key = childKey(of.name, id)
+      const child = draft.children.get(key)
+      if (child !== undefined && !isOver(child)) named.set(key, child)
+    }
+  }
+  return Array.from(named.values(), ({ machine, id }) => ({ machine, id }))
 }
 
 /** Ends the instance where it stands, as cancelled. */
@@ -119,7 +132,11 @@ export function lookAtCancel(draft: Draft, input: CancelInput, message?: string)
   const { why, by } = input
   const cause = causeOf(draft, input, 'cancel', message ?? 'cancel')
   const row = { unit: message !== undefined, why, ...(by !== undefined && { by }) }
-  const taking = { cause, extra: { why }, row: { ...row, cancelled: alsoCancelled(draft) } }
+  const extra = { why }
+  const taking = (): Taking => {
+    const cancelled = alsoCancelled(draft, givenOf(draft, cause, extra))
+    return { cause, extra, row: { ...row, cancelled } }
+  }
   if (hasEnded(draft.next.status)) return refused(draft, { cause, row }, 'ended')
   const state = draft.at
   if (state?.cancelRule === 'pivot') return refused(draft, { cause, row }, 'pivot')
@@ -127,15 +144,17 @@ export function lookAtCancel(draft: Draft, input: CancelInput, message?: string)
   const held = heldByCall(draft) && !givenUp(draft)
   if (state?.cancel === undefined) {
     if (held) return deferred('call')
+    const ending = taking()
     draft.unstall()
-    return endHere(draft, taking)
+    return endHere(draft, ending)
   }
-  const step = choose(state.cancel, givenOf(draft, cause, taking.extra))
+  const step = choose(state.cancel, givenOf(draft, cause, extra))
   if (step === undefined) return refused(draft, { cause, row }, 'if')
   if (isNothing(step)) return ignored(draft, { cause, row })
   if (leaves(step) && held) return deferred('call')
+  const cancelling = taking()
   if (leaves(step)) draft.unstall()
-  take(draft, step, taking)
+  take(draft, step, cancelling)
   follow(draft, cause)
   return applied
 }

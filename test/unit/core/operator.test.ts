@@ -425,6 +425,38 @@ describe('cancel', () => {
     p.after(MINUTE)
     expect(p.journal).toHaveLength(2)
   })
+  test('each as its kind says, where two kinds are of one machine; what no kind names any more is left', () => {
+    const m = machine('m', {
+      data: z.object({ gone: z.array(z.string()).default([]) }),
+      receives: [Stop],
+      initial: 'a',
+      children: {
+        tied: {
+          of: node,
+          each: ({ data }) => ['w', 'x'].filter((id) => !data.gone.includes(id)).map((id) => ({ id, data: {} })),
+          onCancel: 'cancel',
+        },
+        loose: { of: node, each: () => [{ id: 'y', data: {} }], onCancel: 'keep' },
+        both: { of: node, each: () => [{ id: 'x', data: {} }], onCancel: 'cancel' },
+      },
+      states: {
+        a: {
+          until: { tied: { all: 'gone' }, loose: { all: 'gone' }, both: { all: 'gone' } },
+          done: 'b',
+          on: { stop: { set: { gone: ['w'] } } },
+        },
+        b: { final: 'done' },
+      },
+    })
+    const p = play(m)
+    const [tied, q] = [['w', 'x'], play(m)]
+    expect([...p.children.values()].map(({ id }) => id)).toEqual([...tied, 'y'])
+    p.cancel()
+    expect(p.row.cancelled).toEqual(tied.map((id) => ({ machine: 'node', id })))
+    q.send(Stop({}))
+    q.cancel()
+    expect(q.row.cancelled).toEqual([{ machine: 'node', id: 'x' }])
+  })
   test('`keep`: they are left', () => {
     const p = play(bare('keep'))
     p.cancel()
