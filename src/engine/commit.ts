@@ -24,15 +24,27 @@ export interface CommitPorts {
   readonly stopped: () => boolean
 }
 
+/** The answer that a halted committer does not wait for. */
+const UNHEARD: CommitResult = { kind: 'transient', error: 'this worker stops, and waits for the store no longer' }
+
 const RETRY = { firstMs: 20, factor: 2, maxMs: 1_000 }
 
 /** Numbers and sends the commits of one session. */
 export class Committer {
   readonly #ports: CommitPorts
+  /** What ends each wait, once it is halted. */
+  readonly #waits = new Set<() => void>()
+  #halted = false
   #n = 0
 
   constructor(ports: CommitPorts) {
     this.#ports = ports
+  }
+
+  /** Waits for the store no longer: what is under way, and all that comes, ends as `stopped`, once `ports.stopped` says so. */
+  halt(): void {
+    this.#halted = true
+    for (const end of this.#waits) end()
   }
 
   /** A new session counts from 1. */
@@ -56,7 +68,7 @@ export class Committer {
         case 'rejected': {
           const burnt = await this.#burn(mine, n)
           if (burnt === 'burnt') return result
-          if (burnt === 'fenced') return { kind: 'fenced' }
+          if (burnt === 'fenced') return { kind: stopped() ? 'stopped' : 'fenced' }
           // It was applied after all: the store tells where its rows are when it is sent once more.
           break
         }
@@ -79,7 +91,7 @@ export class Committer {
 
   async #send(session: string, n: number, change: Change): Promise<CommitResult> {
     try {
-      return await this.#ports.store.commit(session, n, change)
+      return await this.#heard<CommitResult>(this.#ports.store.commit(session, n, change), UNHEARD)
     } catch (error) {
       return { kind: 'transient', error: errorText(error) }
     }
@@ -89,7 +101,7 @@ export class Committer {
     const { store, onStore } = this.#ports
     for (let attempt = 1; ; attempt++) {
       try {
-        return await store.burn(session, n)
+        return await this.#heard(store.burn(session, n), 'fenced')
       } catch (error) {
         onStore('unreachable', error)
         if (this.#ports.stopped()) return 'fenced'
@@ -98,8 +110,26 @@ export class Committer {
     }
   }
 
+  /** An answer of the store, or `halted` where it is waited for no longer. */
+  #heard<T>(answer: Promise<T>, halted: T): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const end = (): void => resolve(halted)
+      if (this.#halted) end()
+      this.#waits.add(end)
+      void answer.then(resolve, reject).finally(() => this.#waits.delete(end))
+    })
+  }
+
   #pause(attempt: number): Promise<void> {
     const { clock, random } = this.#ports
-    return new Promise((resolve) => void clock.after(backoffMs(RETRY, attempt, random), resolve))
+    return new Promise<void>((resolve) => {
+      const end = (): void => {
+        cancel()
+        this.#waits.delete(end)
+        resolve()
+      }
+      const cancel = clock.after(this.#halted ? 0 : backoffMs(RETRY, attempt, random), end)
+      this.#waits.add(end)
+    })
   }
 }

@@ -24,6 +24,10 @@ import { Watchers } from './watch.ts'
 import { Wheel } from './wheel.ts'
 
 const DEFAULTS = { leaseMs: 10_000, graceMs: 10_000 }
+/** For the store to take what is left when a worker stops, beyond the grace of its attempts. */
+const STORE_MS = 5_000
+/** For what is told to end at once. */
+const LAST_MS = 2_000
 
 /** One worker. */
 export class Engine implements Host {
@@ -44,6 +48,9 @@ export class Engine implements Host {
   #storeState: EngineHealth['store'] = 'ok'
   #storeError = ''
   #broken: string | undefined
+  /** It stops, and waits for the store no longer. */
+  #gaveUp = false
+  #ending: Promise<void> = Promise.resolve()
   readonly #options: EngineOptions
 
   constructor(options: EngineOptions) {
@@ -89,26 +96,61 @@ export class Engine implements Host {
     this.parts.inbox.run()
   }
 
-  /** Takes nothing new, waits for running attempts, writes what they answered, and gives everything back. */
-  async stop(graceMs = this.graceMs): Promise<void> {
-    if (this.#phase !== 'running') return
-    this.#phase = 'stopping'
-    const { attempts, lane, due, sessions, retention, inbox } = this.parts
+  /**
+   * Takes nothing new, waits for running attempts, writes what they answered, and gives everything back. A store that takes nothing, or does
+   * not answer, is waited for no longer than the grace and 5 seconds. Called again it answers when the first call does.
+   */
+  stop(graceMs = this.graceMs): Promise<void> {
+    if (this.#phase === 'running') {
+      this.#phase = 'stopping'
+      this.#ending = this.#stop(graceMs)
+    }
+    return this.#ending
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const { lane, due, sessions, inbox, committer } = this.parts
     due.stop()
     inbox.stop()
+    const rest = this.#drain(graceMs)
+    if (!(await this.#ends(rest, graceMs + STORE_MS))) {
+      this.log({ level: 'error', text: 'the store did not take what was left: this worker ends without it' })
+      this.#gaveUp = true
+      committer.halt()
+      lane.halt()
+      await this.#ends(rest, LAST_MS)
+    }
+    for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
+    const closed = sessions
+      .close()
+      .catch((error: unknown) => this.log({ level: 'warn', text: 'the session could not be closed', error }))
+    await this.#ends(closed, LAST_MS)
+    this.wheel.stop()
+    this.watchers.fail(new PawlError('STOPPED', 'this app was stopped while it was waited for; the instance goes on'))
+    await this.store.close()
+    this.#phase = 'stopped'
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    const { attempts, lane, retention } = this.parts
     await retention.stop()
     if (this.#broken === undefined) {
       await attempts.stop(graceMs)
       await lane.stop(true)
     } else await attempts.stop(0)
-    for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
-    await sessions
-      .close()
-      .catch((error: unknown) => this.log({ level: 'warn', text: 'the session could not be closed', error }))
-    this.wheel.stop()
-    this.watchers.fail(new PawlError('STOPPED', 'this app was stopped while it was waited for; the instance goes on'))
-    await this.store.close()
-    this.#phase = 'stopped'
+  }
+
+  /** Whether it ends within that time. */
+  async #ends(work: Promise<void>, ms: number): Promise<boolean> {
+    let cancel = (): void => undefined
+    const late = new Promise<false>((resolve) => {
+      cancel = this.clock.after(ms, () => resolve(false))
+    })
+    try {
+      return await Promise.race([work.then(() => true), late])
+    } finally {
+      cancel()
+    }
   }
 
   get parts(): Parts {
@@ -170,6 +212,8 @@ export class Engine implements Host {
     const ready = running && problems.length === 0
     // A clock that is behind slows timers a little, and stops nothing.
     if (!this.time.doubts && this.time.problem !== undefined) problems.push(this.time.problem)
+    // A body that does not settle stops itself alone.
+    problems.push(...(this.#parts?.attempts.problems ?? []))
     return {
       ready,
       alive: this.#broken === undefined && this.#phase !== 'stopped',
@@ -203,7 +247,7 @@ export class Engine implements Host {
   }
 
   get stopped(): boolean {
-    return this.#broken !== undefined || this.#phase === 'stopped'
+    return this.#broken !== undefined || this.#gaveUp || this.#phase === 'stopped'
   }
 
   #rank(item: Item): { readonly priority: number; readonly fair: string } {

@@ -535,6 +535,62 @@ onBothStores('a store in trouble', (make) => {
     expect(await lastRow(app, counter, 'i')).toMatchObject({ seq: 1 })
   })
 
+  describe('a worker is stopped while its store takes nothing: it ends, the grace and five seconds later at most', () => {
+    const never = (): Promise<never> => new Promise(() => undefined)
+    test.each([
+      ['it is full', (world: World) => (world.faults.commit = async () => ({ kind: 'full', error: disk }))],
+      ['it is busy', (world: World) => (world.faults.commit = async () => transient)],
+      ['it does not answer', (world: World) => (world.faults.commit = never)],
+      ['it refuses, and does not answer what became of it', refusesAndIsSilent],
+      ['it cannot be read', (world: World) => (world.faults.load = () => Promise.reject(disk))],
+      ['the session cannot be closed', sessionStays],
+    ])('%s', async (_, spoil) => {
+      const { world, app, counter, services, clock } = await scene()
+      await world.stop(app)
+      const second = await world.start(services)
+      spoil(world)
+      const receipts = [1, 2].map((n) =>
+        second.send(counter, 'i', Add({ n }), { within: '1 hour' }).catch((error: { code: string }) => error.code),
+      )
+      const created = second.run(counter, { id: 'j', data: {} }).catch((error: { code: string }) => error.code)
+      await clock.settle()
+      let ended = 0
+      const stopping = [second.stop(), second.stop()].map((stop) => stop.then(() => (ended += 1)))
+      await clock.advance(18 * SECOND)
+      expect(ended).toBe(2)
+      await Promise.all(stopping)
+      expect(await Promise.all([...receipts, created])).toEqual(['STOPPED', 'STOPPED', 'STOPPED'])
+      await world.stop(second)
+      for (const name of Object.keys(world.faults)) delete world.faults[name as keyof typeof world.faults]
+      const third = await world.startAfterCrash(services)
+      expect(await third.send(counter, 'i', Add({ n: 4 }))).toMatchObject({ outcome: 'applied' })
+      expect(await ns(third, counter)).toEqual({ i: 4 })
+    })
+    function refusesAndIsSilent(world: World): void {
+      world.faults.commit = async () => ({ kind: 'rejected', error: disk })
+      world.faults.burn = never
+    }
+    function sessionStays(world: World): void {
+      world.faults.commit = async () => transient
+      world.faults.closeSession = never
+    }
+    test('a second stop ends when the first does', async () => {
+      const { world, app, counter, clock, hands } = await scene()
+      await app.send(counter, 'i', Call({}))
+      await clock.settle()
+      const ended: string[] = []
+      const first = app.stop().then(() => ended.push('first'))
+      const second = app.stop().then(() => ended.push('second'))
+      await clock.advance(SECOND)
+      expect(ended).toEqual([])
+      hands.at(0).answer({ n: 1 })
+      await clock.advance(SECOND)
+      await Promise.all([first, second])
+      expect(ended).toEqual(['first', 'second'])
+      await world.stop(app)
+    })
+  })
+
   test('a start that finds no store says so, and leaves nothing behind', async () => {
     const { world, app, services } = await scene()
     await world.stop(app)
