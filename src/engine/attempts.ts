@@ -2,11 +2,11 @@
 //
 //   open call ──(nextAt, its turn)──▶ running ──answer──▶ result input
 //                                       │──timeout, silence──▶ result input `unknown`; it is aborted, and may still answer
-//                                       └──its call is not open any more──▶ aborted; it lingers until it settles
+//                                       └──its call is not open any more──▶ aborted, and given up (given-up.ts)
 //
 // A1  Of one call at most one attempt that counts runs in this worker.
 // A2  Every attempt has the key of its call.
-// A3  A call of an instance whose older attempt lingers starts only when that has settled, or after the grace.
+// A3  A call of an instance whose older attempt was given up starts only when that has settled, or after the grace.
 import type { Clock } from '../base/clock.ts'
 import { freezeJson } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
@@ -15,6 +15,7 @@ import { activityOfCall } from '../core/result.ts'
 import type { ActivityBody, ActivityDefinition, MachineDefinition } from '../machine/definition.ts'
 import { Attempt, runBody } from './attempt.ts'
 import type { AttemptOf } from './attempt-of.ts'
+import { GivenUp } from './given-up.ts'
 import type { Limits } from './limits.ts'
 import { takeOverOf } from './recovery.ts'
 import type { Standing } from './turns.ts'
@@ -36,6 +37,7 @@ export interface AttemptPorts {
   /** `ms`: how long an attempt took that has ended with this. */
   readonly result: (of: AttemptOf, input: ResultInput, ms: number | undefined) => void
   readonly onStarted: (of: AttemptOf) => void
+  readonly warn: (text: string, of: AttemptOf) => void
 }
 
 /** Of a body that has not come to its first wait. */
@@ -73,6 +75,8 @@ interface Running {
   readonly activity: ActivityDefinition
   /** Resolves when the body has settled, however late. */
   settled: Promise<void>
+  /** Gives its place at a limit back, once. */
+  readonly leave: () => void
 }
 
 interface Planned extends Standing {
@@ -92,16 +96,21 @@ export class Attempts {
   readonly #planned = new Map<string, Planned>()
   /** By box: calls that run, are planned, or have an answer that is not booked. */
   readonly #byBox = new Map<string, Set<string>>()
-  /** Bodies that were given up and have not settled yet, by box; for no longer than the grace. */
-  readonly #lingering = new Map<string, Set<{ readonly ref: string; readonly over: Promise<void> }>>()
+  readonly #givenUp: GivenUp
   #stopped = false
 
   constructor(ports: AttemptPorts) {
     this.#ports = ports
+    this.#givenUp = new GivenUp(ports)
   }
 
   get running(): number {
     return this.#running.size
+  }
+
+  /** Bodies that do not settle, in words, for the health. */
+  get problems(): readonly string[] {
+    return this.#givenUp.problems
   }
 
   /** What an instance calls now, after a commit: starts what is open, aborts what is not. In one that has stalled nothing starts,
@@ -161,7 +170,7 @@ export class Attempts {
     this.#planned.set(of.ref, planned)
     this.#refsOf(box).add(of.ref)
     if (activity === undefined) return // this build has no such activity any more: a migration or an operator decides
-    const start = (): void => this.#whenFree(box, planned, () => this.#enter(of, planned, activity, call))
+    const start = (): void => this.#whenFree(planned, () => this.#enter(of, planned, activity, call))
     const waitMs = call.nextAt === undefined ? 0 : call.nextAt - this.#ports.storeNow()
     if (waitMs > 0) planned.alarm = this.#ports.wheel.set(waitMs, start)
     else start()
@@ -186,12 +195,11 @@ export class Attempts {
   }
 
   /** A3: waits for bodies of the same instance that were given up, at most the grace. */
-  #whenFree(box: string, planned: Planned, start: () => void): void {
-    // A retry need not wait for an attempt of its own call that was given up: both have one key.
-    const others = [...(this.#lingering.get(box) ?? [])].filter(({ ref }) => ref !== planned.of.ref)
-    if (others.length === 0) start()
+  #whenFree(planned: Planned, start: () => void): void {
+    const free = this.#givenUp.wait(planned.of)
+    if (free === undefined) start()
     else
-      void Promise.all(others.map(({ over }) => over)).then(() => {
+      void free.then(() => {
         if (!planned.cancelled) start()
       })
   }
@@ -213,13 +221,22 @@ export class Attempts {
     view.heartbeat = (progress) => this.#heartbeat(running, progress)
     onStarted(of)
     // The body may call `heartbeat` before it first waits: all that this needs is there before it starts.
-    const running: Running = { of, view, activity, settled: STARTING }
+    const running: Running = { of, view, activity, settled: STARTING, leave: this.#place(activity) }
     this.#running.set(of.ref, running)
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
     running.settled = runBody(body(activity), call.input, view).then((outcome) => {
-      this.#ports.limits.leave(activity)
+      running.leave()
       this.#answered(running, outcome)
     })
+  }
+
+  /** What gives a place at a limit back: when the body has settled, or before that where it does not. */
+  #place(activity: ActivityDefinition): () => void {
+    let taken = true
+    return () => {
+      if (taken) this.#ports.limits.leave(activity)
+      taken = false
+    }
   }
 
   /** The body has settled. An attempt that was told as lost already counts only where it succeeded. */
@@ -246,7 +263,7 @@ export class Attempts {
     view.over = true
     this.#close(running)
     this.#end(running, { kind: 'unknown', message: why })
-    this.#linger(running.of.box, running, why)
+    this.#giveUp(running, why)
   }
 
   /** It has answered; its call stays taken until that is booked. */
@@ -276,7 +293,7 @@ export class Attempts {
 
   #heartbeat(running: Running, progress: unknown): void {
     const { view, activity, of } = running
-    if (view.over) return
+    if (this.#running.get(of.ref) !== running) return // it has answered, or was given up
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
     const now = this.#ports.clock.monotonic()
     if (progress === undefined || now - view.progressAt < PROGRESS_MS) return
@@ -307,30 +324,14 @@ export class Attempts {
       this.#ports.wheel.cancel(planned.alarm)
     }
     const running = this.#running.get(ref)
-    if (running !== undefined) this.#linger(box, running, why)
+    if (running !== undefined) this.#giveUp(running, why)
     this.#forget(box, ref)
   }
 
-  #linger(box: string, running: Running, why: string): void {
-    running.view.abort(why)
-    this.#silence(running.view)
-    if (running.activity.interruptible) return
-    const { wheel, graceMs } = this.#ports
-    const over = new Promise<void>((resolve) => {
-      const alarm = wheel.set(graceMs, resolve)
-      void running.settled.then(() => {
-        wheel.cancel(alarm)
-        resolve()
-      })
-    })
-    const lingering = this.#lingering.get(box) ?? new Set()
-    const one = { ref: running.of.ref, over }
-    lingering.add(one)
-    this.#lingering.set(box, lingering)
-    void over.then(() => {
-      lingering.delete(one)
-      if (lingering.size === 0) this.#lingering.delete(box)
-    })
+  #giveUp({ of, view, activity, settled, leave }: Running, why: string): void {
+    view.abort(why)
+    this.#silence(view)
+    this.#givenUp.add({ of, interruptible: activity.interruptible, settled, leave })
   }
 
   /** The lease is lost, or the partition was given away: signals abort; late results are offered by inbox. */

@@ -284,6 +284,14 @@ onBothStores('calls', (make) => {
       await clock.advance(SECOND)
       expect(await at(app, caller)).toMatchObject({ state: 'told', data: { n: 1 } })
     })
+    test('after the attempt is over does not make it lost', async () => {
+      const { hands, clock, events } = await called({ heartbeat: '2 seconds', timeout: '10 days' })
+      hands.at(0).answer({ n: 1 })
+      await clock.settle()
+      hands.at(0).heartbeat()
+      await clock.advance(5 * SECOND)
+      expect(events.filter(({ kind }) => kind === 'attempt-failed')).toEqual([])
+    })
     test('after the attempt is over says nothing', async () => {
       const { hands, app, caller, clock } = await called()
       hands.at(0).answer({ n: 1 })
@@ -316,11 +324,31 @@ onBothStores('calls', (make) => {
     test('concurrency: a body that was given up keeps its place until it settles', async () => {
       const { hands, clock } = await many({ concurrency: 1, timeout: '5 seconds' }, 2)
       expect(hands.calls).toHaveLength(1)
-      await clock.advance(20 * SECOND)
+      await clock.advance(14 * SECOND)
       expect(hands.calls).toHaveLength(1)
       hands.at(0).throw(new Error('at last'))
       await clock.advance(SECOND)
       expect(hands.calls).toHaveLength(2)
+    })
+    test('concurrency: one that never settles keeps it for the grace, and is named from then on', async () => {
+      const { hands, clock, world, app } = await many({ concurrency: 1, timeout: '5 seconds' }, 3)
+      await clock.advance(16 * SECOND)
+      expect(hands.calls).toHaveLength(2)
+      const told = async () => (await app.health()).problems.filter((text) => text.includes('"work"'))
+      expect([await told(), (await app.health()).ready]).toEqual([
+        [expect.stringContaining('1 attempt given up')],
+        true,
+      ])
+      expect(world.logs.filter(({ text }) => text.includes('"work" has not settled'))).toMatchObject([
+        { level: 'warn', machine: 'caller', id: (hands.at(0).input as { id: string }).id },
+      ])
+      hands.at(1).answer({ n: 1 })
+      await clock.settle()
+      expect(hands.calls).toHaveLength(3)
+      // Its place was given back once: it does not come back again.
+      hands.at(0).throw(new Error('at last'))
+      await clock.settle()
+      expect([await told(), hands.calls.length]).toEqual([[], 3])
     })
     test('rate: so many in any stretch of that time', async () => {
       const { hands, clock } = await many({ rate: { count: 3, per: '1 minute' }, timeout: '10 days' }, 8)
