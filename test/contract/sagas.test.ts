@@ -225,6 +225,8 @@ onBothStores('sagas', (make) => {
       await s.clock.advance(MINUTE)
       expect(s.of('slow').calls).toHaveLength(2)
       expect(s.of('unslow').calls).toHaveLength(1)
+      const beside = s.world.logs.filter(({ text }) => text.includes('"unslow" goes on although attempt 2 of "slow"'))
+      expect(beside).toMatchObject([{ level: 'warn', machine: 'quick', id: 'i' }])
       const t = await scene()
       await t.app.run(t.quick, { id: 'i', data: {} })
       for (let n = 0; n < 100 && (await stateOf(t.app, t.quick, 'i')).state === 'slow'; n++)
