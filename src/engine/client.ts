@@ -158,7 +158,11 @@ export class Client {
   }
 
   /** Resolves when `look` has found what it waits for; asks the store where the owner is another worker. */
-  watch<T>(target: Target, look: (instance: Instance) => T | undefined, withinMs: number | undefined): Promise<T> {
+  watch<T>(
+    target: Target,
+    look: (instance: Instance, passed: readonly string[]) => T | undefined,
+    withinMs: number | undefined,
+  ): Promise<T> {
     const { watchers, wheel, store } = this.engine
     const box = boxOf(target)
     return new Promise<T>((resolve, reject) => {
@@ -171,14 +175,23 @@ export class Client {
       if (withinMs !== undefined) alarm = wheel.set(withinMs, () => wait.failed(elapsed(target, withinMs)))
       // Where there is one worker it is told of everything: one look will do, and most find it in memory.
       const hot = store.features.sessions ? undefined : this.engine.hot(target)
-      if (hot !== undefined) wait.told(hot)
+      if (hot !== undefined) wait.told(hot, [])
       else void this.#poll(target, wait).catch((error: unknown) => wait.failed(error as Error))
     })
   }
 
+  /** The states that an instance of another worker has passed since it was looked at. */
+  async #passed(before: Instance, { k, seq }: Instance): Promise<readonly string[]> {
+    if (k !== before.k || seq <= before.seq) return []
+    return (await this.engine.store.journal(k, before.seq, PASSED)).map(({ to }) => to)
+  }
+
   async #poll(target: Target, wait: Watcher & { readonly over: boolean }): Promise<void> {
-    for (;;) {
-      if (wait.told(await this.instance(target)) || wait.over || !this.engine.store.features.sessions) return
+    for (let before: Instance | undefined; ;) {
+      const instance = await this.instance(target)
+      const passed = before === undefined ? [] : await this.#passed(before, instance)
+      if (wait.told(instance, passed) || wait.over || !this.engine.store.features.sessions) return
+      before = instance
       if (this.engine.ownership.owns(this.engine.parts.router.partitionOf(target.id))) await this.pause(10 * POLL_MS)
       else await this.pause(POLL_MS)
       if (wait.over) return
@@ -186,6 +199,9 @@ export class Client {
     }
   }
 }
+
+/** Rows of the journal that are read of what an instance did between two looks. */
+const PASSED = 1_000
 
 const elapsed = ({ machine, id }: Target, withinMs: number): PawlError =>
   new PawlError('WITHIN_ELAPSED', `${machine} "${id}" did not come there within ${withinMs} ms; it goes its way`)

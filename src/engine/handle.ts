@@ -78,14 +78,9 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
 
   async reaches(state: M['~states'] | readonly M['~states'][], o: { within?: Duration } = {}): Promise<Snapshot<M>> {
     const wanted = new Set<string>(typeof state === 'string' ? [state] : (state as readonly string[]))
-    for (const name of wanted)
-      if (!this.#definition.states.has(name))
-        throw new PawlError(
-          'UNKNOWN_STATE',
-          `${this.#definition.name} has no state "${name}"; there are: ${[...this.#definition.states.keys()].join(', ')}`,
-        )
-    const look = (instance: Instance): Snapshot<M> | undefined => {
-      if (wanted.has(instance.state)) return snapshotOf<M>(instance)
+    checkStates(this.#definition, wanted)
+    const look = (instance: Instance, passed: readonly string[]): Snapshot<M> | undefined => {
+      if (wanted.has(instance.state) || passed.some((name) => wanted.has(name))) return snapshotOf<M>(instance)
       if (hasEnded(instance.status)) throw endedError(instance)
       return undefined
     }
@@ -117,6 +112,16 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
     })
     return receiptOf(this.#target, id, told)
   }
+}
+
+/** UNKNOWN_STATE for a name that no state of the machine has. */
+export function checkStates(definition: MachineDefinition, names: Iterable<string>): void {
+  for (const name of names)
+    if (!definition.states.has(name))
+      throw new PawlError(
+        'UNKNOWN_STATE',
+        `${definition.name} has no state "${name}"; there are: ${[...definition.states.keys()].join(', ')}`,
+      )
 }
 
 const withinMs = (o: { within?: Duration }): number | undefined =>

@@ -39,7 +39,7 @@ export function release(ports: ReleasePorts, batch: Batch, ms: number): void {
     due.note(instance.dueAt)
     if (instance.calls !== null || (before.instance !== null && before.instance.calls !== null))
       ports.attempts.sync(box, instance, definition)
-    if (ports.watchers.size > 0) ports.watchers.tell(box, instance)
+    if (ports.watchers.size > 0) ports.watchers.tell(box, instance, touched.entries)
   }
   if (lifecycle.heard) tell(lifecycle, batch, ms)
 }

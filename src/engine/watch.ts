@@ -3,8 +3,11 @@ import type { Instance } from '../core/model.ts'
 
 /** Somebody who waits. */
 export interface Watcher {
-  /** Looks at an instance; true: it has what it waited for, and is forgotten. */
-  told(instance: Instance): boolean
+  /**
+   * Looks at an instance, and at the states that it has passed since it was looked at last (its own too); true: it has what it waited for,
+   * and is forgotten.
+   */
+  told(instance: Instance, passed: readonly string[]): boolean
   /** Nothing will be told any more. */
   failed(error: Error): void
 }
@@ -32,11 +35,13 @@ export class Watchers {
     return this.#watchers.size
   }
 
-  tell(box: string, instance: Instance): void {
+  /** `rows`: what it did since they were told last. */
+  tell(box: string, instance: Instance, rows: readonly { readonly to: string }[]): void {
     const watchers = this.#watchers.get(box)
     if (watchers === undefined) return
+    const passed = rows.map(({ to }) => to)
     // Whoever is told may forget another one: that makes a new list, and this one stands.
-    for (const watcher of watchers) if (watcher.told(instance)) this.delete(box, watcher)
+    for (const watcher of watchers) if (watcher.told(instance, passed)) this.delete(box, watcher)
   }
 
   /** Tells all that there is nothing to wait for. */
@@ -54,7 +59,7 @@ export class Watchers {
 
 /** One wait for what `look` finds. Settles once. */
 export class Wait<T> implements Watcher {
-  readonly #look: (instance: Instance) => T | undefined
+  readonly #look: (instance: Instance, passed: readonly string[]) => T | undefined
   readonly #resolve: (found: T) => void
   readonly #reject: (error: Error) => void
   /** Called once, when it is over. */
@@ -62,7 +67,7 @@ export class Wait<T> implements Watcher {
   over = false
 
   constructor(
-    look: (instance: Instance) => T | undefined,
+    look: (instance: Instance, passed: readonly string[]) => T | undefined,
     resolve: (found: T) => void,
     reject: (error: Error) => void,
     ended: () => void,
@@ -73,10 +78,10 @@ export class Wait<T> implements Watcher {
     this.#ended = ended
   }
 
-  told(instance: Instance): boolean {
+  told(instance: Instance, passed: readonly string[]): boolean {
     if (this.over) return true
     try {
-      const found = this.#look(instance)
+      const found = this.#look(instance, passed)
       if (found === undefined) return false
       this.#end()
       this.#resolve(found)

@@ -133,7 +133,10 @@ export interface Handle<M extends AnyMachine> {
   history(o?: { after?: number; limit?: number }): AsyncIterable<JournalRow>
   /** Sends it a message. */
   send(message: M['~takes'], o?: SendOptions): Promise<Receipt<M['~states']>>
-  /** For what never ends: when it is, or comes to be, in that state. */
+  /**
+   * For what never ends: when it is, or comes to be, in that state, be it only for a moment. The snapshot is of the instance as it stands then:
+   * where it went on at once its `state` is a later one.
+   */
   reaches(state: M['~states'] | readonly M['~states'][], o?: { within?: Duration }): Promise<Snapshot<M>>
   /** A saga's output, a machine's data. Rejects with INSTANCE_ENDED where it ended failed or cancelled; waits on where it stalls, unless `rejectOnStall`. */
   result(o?: { within?: Duration; rejectOnStall?: boolean }): Promise<ResultOf<M>>
@@ -165,7 +168,10 @@ export interface DeadLetter {
 }
 /** How a call ended: a result or a failure. */
 export type Settled = { result: unknown; failure?: undefined } | { failure: string; result?: undefined }
-/** Which instances. `code`: why they stall. `limit`: default 1,000, oldest first. `dryRun`: `matched` is counted, nothing is done. */
+/**
+ * Which instances: for `retry` and `resolve` of those that stall, for `cancel` of those that have not ended. `code`: why they stall. `limit`:
+ * default 1,000, oldest first. `dryRun`: `matched` is counted, nothing is done.
+ */
 export interface Which<M extends AnyMachine> {
   state?: M['~states'] | readonly M['~states'][]
   status?: 'stalled'

@@ -5,7 +5,7 @@ import * as z from 'zod'
 import { activity, command, event, machine, pawl, service } from '../../src/index.ts'
 import type { App, Lifecycle } from '../../src/index.ts'
 import { sqliteStore } from '../../src/store/sqlite/store.ts'
-import { DAY, MINUTE, SECOND } from '../support/hand-clock.ts'
+import { DAY, type HandClock, MINUTE, SECOND } from '../support/hand-clock.ts'
 import { deadOf, Hands, historyOf, instancesOf, lastRow, messagesOf, onBothStores, stateOf } from '../support/world.ts'
 
 const Add = command('add', { data: z.object({ n: z.number() }) })
@@ -41,6 +41,14 @@ function jobOf(hands: Hands) {
       bad: { final: 'failed' },
     },
   })
+}
+
+/** What another worker is asked for needs time. */
+async function within<T>(clock: HandClock, work: Promise<T>): Promise<T> {
+  let over = false
+  void work.finally(() => (over = true)).catch(() => 0)
+  for (let n = 0; n < 100 && !over; n++) await clock.advance(SECOND / 10)
+  return work
 }
 
 onBothStores('the app', (make, kind) => {
@@ -153,7 +161,7 @@ onBothStores('the app', (make, kind) => {
       await handle.send(Add({ n: 0 }))
       expect(await reached).toMatchObject({ state: 'end', status: 'done' })
     })
-    test('passes through in one batch: what it comes to at the end of it is what counts', async () => {
+    test('comes there by the result of a call', async () => {
       const { app, job, hands, clock } = await scene()
       const handle = await app.run(job, { id: 'i', data: {} })
       const reached = handle.reaches('b')
@@ -161,6 +169,32 @@ onBothStores('the app', (make, kind) => {
       await clock.settle()
       hands.at(0).answer({ n: 1 })
       expect(await reached).toMatchObject({ state: 'b', data: { n: 1 } })
+    })
+    test('passes through within one transaction: it has been there, and the snapshot is of now', async () => {
+      const { app, job, hands, clock } = await scene()
+      const handle = await app.run(job, { id: 'i', data: {} })
+      await handle.send(Add({ n: 50 }))
+      await clock.settle()
+      expect(await handle.send(Add({ n: 1 }))).toMatchObject({ outcome: 'deferred' })
+      const reached = handle.reaches('b')
+      hands.at(0).answer({ n: 1 })
+      expect(await reached).toMatchObject({ state: 'end', status: 'done', data: { n: 1 } })
+    })
+    test('passes through between two looks at the instance of another worker', async ({ skip }) => {
+      const { app, job, hands, clock, world, services } = await scene()
+      skip(kind !== 'memory', 'one worker alone')
+      const other = await world.start(services)
+      await clock.leap(MINUTE)
+      // One of many is the other's.
+      const ids = Array.from({ length: 8 }, (_, n) => `i${n}`)
+      const handles = ids.map((id) => app.get(job, id))
+      for (const id of ids) await other.get(job, (await within(clock, other.run(job, { id, data: {} }))).id).state()
+      for (const handle of handles) await within(clock, handle.send(Add({ n: 50 })))
+      for (const handle of handles) await within(clock, handle.send(Add({ n: 1 })))
+      const reached = Promise.all(handles.map((handle) => handle.reaches('b')))
+      await clock.advance(SECOND)
+      for (const call of hands.calls) call.answer({ n: 1 })
+      expect(await within(clock, reached)).toMatchObject(ids.map(() => ({ state: 'end' })))
     })
     test('ended elsewhere: INSTANCE_ENDED, at once or later', async () => {
       const { app, job } = await scene()
