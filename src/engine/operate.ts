@@ -8,7 +8,7 @@ import type { AnyMachine } from '../machine/types-machine.ts'
 import type { DeadLetterRow, Target } from '../store/store.ts'
 import { checkedData, checkedId, type Client } from './client.ts'
 import { EMPTY } from './expire.ts'
-import { reasonOf } from './handle.ts'
+import { checkStates, reasonOf } from './handle.ts'
 import { codeOf, receiptOf } from './receipt.ts'
 import { correlateAgain } from './redrive.ts'
 
@@ -91,7 +91,7 @@ export class Operator implements Operate {
     reasonOf(action)
     if (!['retry', 'resolve', 'cancel'].includes(action.do))
       throw new PawlError('BAD_OPTION', `do: ${String(action.do)}: write 'retry', 'resolve' or 'cancel'`)
-    const ids = await this.#matching(machine, which)
+    const ids = await this.#matching(machine, which, action.do)
     if (which.dryRun === true) return { matched: ids.length, done: 0, failed: [] }
     const failed: { id: string; code: string }[] = []
     for (const id of ids) {
@@ -127,27 +127,46 @@ export class Operator implements Operate {
     )
   }
 
-  async #matching<M extends AnyMachine>(machine: M, which: Which<M>): Promise<readonly string[]> {
-    const { name } = this.#client.machine(definitionOf(machine).name)
+  /** Those that the action can mean, oldest first. */
+  async #matching<M extends AnyMachine>(
+    machine: M,
+    which: Which<M>,
+    action: 'retry' | 'resolve' | 'cancel',
+  ): Promise<readonly string[]> {
+    const definition = this.#client.machine(definitionOf(machine).name)
+    const states = which.state === undefined ? [] : [which.state].flat()
+    checkStates(definition, states as readonly string[])
     this.#client.engine.check()
-    const ids: string[] = []
+    const stalled = action !== 'cancel' || which.status !== undefined || which.code !== undefined
+    const found = new Map<number, string>()
+    // What comes to wait, or to run, while the lists are read is in one of them.
+    for (const status of stalled ? (['stalled'] as const) : (['waiting', 'running', 'stalled', 'waiting'] as const))
+      for (const [k, id] of await this.#listed(definition.name, which, status)) found.set(k, id)
+    const oldest = [...found].sort(([a], [b]) => a - b)
+    return oldest.slice(0, which.limit ?? LIMIT).map(([, id]) => id)
+  }
+
+  async #listed<M extends AnyMachine>(
+    machine: string,
+    which: Which<M>,
+    status: 'running' | 'waiting' | 'stalled',
+  ): Promise<readonly (readonly [k: number, id: string])[]> {
+    const found: (readonly [number, string])[] = []
     const limit = which.limit ?? LIMIT
-    for (let after: string | undefined; ids.length < limit;) {
+    for (let after: string | undefined; found.length < limit;) {
       const page = await this.#client.engine.store.list({
-        machine: name,
-        limit: Math.min(PAGE, limit - ids.length),
+        machine,
+        status,
+        limit: Math.min(PAGE, limit - found.length),
         ...(which.state !== undefined && { state: which.state as string | readonly string[] }),
-        ...((which.status ?? (which.code === undefined ? undefined : 'stalled')) !== undefined && {
-          status: 'stalled' as const,
-        }),
         ...(which.code !== undefined && { stallCode: which.code }),
         ...(after !== undefined && { after }),
       })
-      ids.push(...page.items.map(({ id }) => id))
+      found.push(...page.items.map(({ k, id }) => [k, id] as const))
       after = page.next
       if (after === undefined) break
     }
-    return ids
+    return found
   }
 
   #target(machine: AnyMachine, id: string): Target {

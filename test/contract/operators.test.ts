@@ -322,7 +322,7 @@ onBothStores('operators', (make) => {
     }
     test('dryRun: counts, and does nothing', async () => {
       const s = await crowd()
-      const dry = (which: object) => s.app.operate.each(s.job, { ...which, dryRun: true }, { ...by, do: 'retry' })
+      const dry = (which: object) => s.app.operate.each(s.job, { ...which, dryRun: true }, { ...by, do: 'cancel' })
       expect(await dry({})).toEqual({ matched: 5, done: 0, failed: [] })
       expect(await dry({ status: 'stalled' })).toMatchObject({ matched: 3 })
       expect(await dry({ state: 'open' })).toMatchObject({ matched: 2 })
@@ -332,17 +332,47 @@ onBothStores('operators', (make) => {
       expect(await dry({ limit: 2 })).toMatchObject({ matched: 2 })
       expect(await stateOf(s.app, s.job, 'a')).toMatchObject({ status: 'stalled' })
     })
-    test('retry: each a transition of its own; those that refuse are listed, and keep no other from it', async () => {
+    test('the action says whom it can mean: neither the ended, nor, to retry or resolve, those that go well', async () => {
+      const s = await crowd()
+      for (const id of ['d', 'e']) await s.app.send(s.job, id, Add({ n: 50 }))
+      await opened(s, 'f')
+      const matched = async (which: object, action: object) =>
+        (await s.app.operate.each(s.job, { ...which, dryRun: true }, { ...by, ...action } as never)).matched
+      const resolve = { do: 'resolve', failure: 'No' }
+      expect(await matched({}, { do: 'cancel' })).toBe(4)
+      expect(await matched({ state: 'done' }, { do: 'cancel' })).toBe(0)
+      expect(await matched({}, { do: 'retry' })).toBe(3)
+      expect(await matched({ limit: 3 }, resolve)).toBe(3)
+      expect(await matched({ state: 'open' }, resolve)).toBe(0)
+      expect(await s.app.operate.each(s.job, { limit: 4 }, { ...by, do: 'cancel' })).toMatchObject({ done: 4 })
+      expect(await instancesOf(s.app, s.job)).toMatchObject({ done: 2, cancelled: 4 })
+    })
+    test('the oldest first, whatever they do', async () => {
+      const s = await scene()
+      await opened(s, 'a')
+      await s.app.run(s.job, { id: 'b', data: {} })
+      await stall(s, 'c')
+      await opened(s, 'd')
+      await s.app.operate.each(s.job, { limit: 3 }, { ...by, do: 'cancel' })
+      for (const call of s.hands.calls) call.answer({ n: 0 })
+      await s.clock.settle()
+      expect((await s.app.list(s.job, { status: 'cancelled' })).items.map(({ id }) => id).sort()).toEqual([
+        'a',
+        'b',
+        'c',
+      ])
+    })
+    test('a state that does not exist: UNKNOWN_STATE', async () => {
+      const s = await crowd()
+      for (const state of ['nowhere', ['open', 'nowhere']])
+        await expect(
+          s.app.operate.each(s.job, { state: state as never }, { ...by, do: 'retry' }),
+        ).rejects.toMatchObject({ code: 'UNKNOWN_STATE', message: expect.stringContaining('calling') as string })
+    })
+    test('retry: each a transition of its own', async () => {
       const s = await crowd()
       const started = s.hands.calls.length
-      expect(await s.app.operate.each(s.job, {}, { ...by, do: 'retry' })).toEqual({
-        matched: 5,
-        done: 3,
-        failed: expect.arrayContaining([
-          { id: 'd', code: 'not-stalled' },
-          { id: 'e', code: 'not-stalled' },
-        ]) as unknown,
-      })
+      expect(await s.app.operate.each(s.job, {}, { ...by, do: 'retry' })).toEqual({ matched: 3, done: 3, failed: [] })
       await s.clock.settle()
       expect(s.hands.calls.length - started).toBe(3)
       for (const id of ['a', 'b', 'c']) expect(await lastRow(s.app, s.job, id)).toMatchObject(by)
