@@ -229,7 +229,10 @@ export interface MakeService {
 }
 /** What takes messages of type T. */
 export type Target<T, S> = { readonly name: string; readonly '~takes': T; readonly '~states': S }
-/** The caller's rows and messages in one commit. `emit` and `send` return the message's id. */
+/**
+ * The caller's rows and messages in one commit. `emit` and `send` return the message's id. SQL_REFUSED for SQL that would end the transaction,
+ * change the connection or write to tables that begin with `pawl_`.
+ */
 export interface Transaction {
   sql(text: string, values?: readonly unknown[]): readonly Row[]
   emit(message: Message, o?: Sender): string

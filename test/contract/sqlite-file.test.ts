@@ -113,7 +113,8 @@ describe('the file', () => {
 
   test('is written with every commit on the disk, in a WAL', async () => {
     const store = await open(at('shop.db'))
-    const pragma = (name: string) => store.transaction((tx) => Object.values(tx.sql(`pragma ${name}`)[0]!)[0])
+    const pragma = (name: string) =>
+      store.transaction((tx) => Object.values(tx.sql(`select * from pragma_${name}`)[0]!)[0])
     expect([await pragma('journal_mode'), await pragma('synchronous'), await pragma('foreign_keys')]).toEqual([
       'wal',
       2,
@@ -130,7 +131,7 @@ describe('the file', () => {
     await filled(at('shop.db'))
     const store = await open(at('shop.db'))
     expect(await isThere(store)).toBe(true)
-    expect(await store.transaction((tx) => tx.sql('pragma user_version'))).toEqual([{ user_version: 7 }])
+    expect(await store.transaction((tx) => tx.sql('select * from pragma_user_version'))).toEqual([{ user_version: 7 }])
   })
 })
 
@@ -364,7 +365,9 @@ describe('backups', () => {
     expect(instances['order']!.waiting).toBe(instances['order']!.started)
     expect(instances['order']!.started).toBeGreaterThanOrEqual(200)
     expect(instances['order']!.started).toBeLessThanOrEqual(k)
-    expect(await copy.transaction((tx) => tx.sql('pragma integrity_check'))).toEqual([{ integrity_check: 'ok' }])
+    expect(await copy.transaction((tx) => tx.sql('select * from pragma_integrity_check'))).toEqual([
+      { integrity_check: 'ok' },
+    ])
   })
 
   test('close waits for one under way; a target without a directory is refused', async () => {
@@ -413,7 +416,9 @@ describe('kill -9', () => {
       const { order } = (await store.recount()).instances
       expect([order!.started, order!.waiting]).toEqual([there, there])
       expect((await store.counts())['i:waiting:order']).toBe(there)
-      expect(await store.transaction((tx) => tx.sql('pragma integrity_check'))).toEqual([{ integrity_check: 'ok' }])
+      expect(await store.transaction((tx) => tx.sql('select * from pragma_integrity_check'))).toEqual([
+        { integrity_check: 'ok' },
+      ])
       await store.close()
     }
   })

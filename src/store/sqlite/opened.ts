@@ -2,6 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { Writer } from './commit.ts'
 import type { OpenFile } from './file.ts'
+import { Guard } from './guard.ts'
 import { Ids } from './ids.ts'
 import { Lister } from './list.ts'
 import { Names } from './names.ts'
@@ -34,6 +35,7 @@ export function openTables(
   idsInMemory: number | undefined,
 ): Opened {
   const { db } = file
+  const guard = new Guard(db)
   const names = new Names(db)
   const ids = new Ids(db, storeId, idsInMemory)
   const rare = rareOf(db)
@@ -47,7 +49,7 @@ export function openTables(
     reader: new Reader(db, names, ids, rare),
     lister: new Lister(db, names),
     retainer: new Retainer(db, names, ids, rare),
-    statements: new UserStatements(db),
+    statements: new UserStatements(db, guard),
     numbers: new Numbers(db),
   }
 }

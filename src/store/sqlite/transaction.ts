@@ -3,6 +3,7 @@ import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { PawlError } from '../../base/errors.ts'
 import type { Counts, InboxRow, StoreTransaction } from '../store.ts'
 import type { Writer } from './commit.ts'
+import type { Guard } from './guard.ts'
 
 // As many as an application has different statements, hardly more; all go at once when it writes values into its texts.
 const STATEMENTS_MAX = 200
@@ -10,17 +11,29 @@ const STATEMENTS_MAX = 200
 /** The prepared statements of a user's texts. */
 export class UserStatements {
   readonly #db: DatabaseSync
+  readonly #guard: Guard
   readonly #statements = new Map<string, StatementSync>()
 
-  constructor(db: DatabaseSync) {
+  constructor(db: DatabaseSync, guard: Guard) {
     this.#db = db
+    this.#guard = guard
   }
 
-  /** The statement of a text. Throws what SQLite says of a text that it does not understand. */
-  of(text: string): StatementSync {
+  /** Whether the transaction is there still: a conflict clause or a trigger may have rolled it back, and what came now would be alone. */
+  get open(): boolean {
+    return this.#db.isTransaction
+  }
+
+  /** Runs a text. Throws PawlError `SQL_REFUSED`, and what SQLite says. */
+  run(text: string, values: readonly SQLInputValue[]): readonly Readonly<Record<string, unknown>>[] {
+    const statement = this.#of(text)
+    return this.#guard.run(() => statement.all(...values))
+  }
+
+  #of(text: string): StatementSync {
     const known = this.#statements.get(text)
     if (known !== undefined) return known
-    const statement = this.#db.prepare(text)
+    const statement = this.#guard.prepare(text)
     if (this.#statements.size >= STATEMENTS_MAX) this.#statements.clear()
     this.#statements.set(text, statement)
     return statement
@@ -55,12 +68,13 @@ export class UserTransaction implements StoreTransaction {
         'TRANSACTION_OVER',
         'this transaction is over: use `tx` only inside the work that was given it',
       )
+    if (!this.#statements.open) throw rolledBack()
   }
 
-  /** Runs one statement and gives its rows; `true` and `false` are bound as 1 and 0. Errors of SQLite come as they are. */
+  /** Runs one statement and gives its rows; `true` and `false` are bound as 1 and 0. Errors of SQLite come as they are; `SQL_REFUSED`: see guard.ts. */
   sql(text: string, values: readonly unknown[] = []): readonly Readonly<Record<string, unknown>>[] {
     this.#check()
-    return this.#statements.of(text).all(...values.map(bindable))
+    return this.#statements.run(text, values.map(bindable))
   }
 
   append(rows: readonly Omit<InboxRow, 'n'>[], counts: Counts): void {
@@ -75,16 +89,18 @@ export class UserTransaction implements StoreTransaction {
   }
 }
 
+const rolledBack = (): PawlError =>
+  new PawlError(
+    'TRANSACTION_OVER',
+    'a statement of the work has rolled back the whole transaction (`on conflict rollback`, or `raise(rollback, …)`): use abort instead',
+  )
+
 /** Runs a user's work, and refuses what it must not do. Throws PawlErrors `ASYNC_TRANSACTION` and `TRANSACTION_OVER`. */
 export function runWork<T>(db: DatabaseSync, tx: UserTransaction, work: (tx: StoreTransaction) => T): T {
   try {
     const result = work(tx)
     if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') throw asyncWork(result)
-    if (!db.isTransaction)
-      throw new PawlError(
-        'TRANSACTION_OVER',
-        'the work ended its transaction itself: leave `commit` and `rollback` to Pawl',
-      )
+    if (!db.isTransaction) throw rolledBack()
     return result
   } finally {
     tx.end()

@@ -84,6 +84,63 @@ const ownCases: readonly StoreTest[] = [
     },
   },
   {
+    title:
+      'what would end the transaction, or write to the tables of the store, is refused, and nothing of the work is left',
+    needs: ['sql'],
+    async run({ store }) {
+      await store.transaction((tx) => tx.sql('create table carts (id text primary key, pawl_n integer)'))
+      const refused = [
+        ...['begin', 'commit', '/* so */ COMMIT;', '-- so\n end', 'rollback', 'savepoint a', 'release a'],
+        ...["attach ':memory:' as other", 'pragma synchronous = off', 'pragma user_version'],
+        'delete from pawl_instances',
+        'DELETE FROM main."PAWL_instances"',
+        "insert into pawl_counters values ('a', 1)",
+        "with x as (select 1) update pawl_counters set value = 1 where name = 'a'",
+        'drop table pawl_inbox',
+        'alter table pawl_inbox rename to inbox',
+        'create index mine on pawl_inbox (letter)',
+        'create trigger mine after insert on pawl_inbox begin select 1; end',
+        'create table pawl_mine (id text)',
+      ]
+      for (const text of refused) {
+        const failing = store.transaction((tx) => {
+          tx.sql("insert into carts values ('a', 1)")
+          tx.sql(text)
+        })
+        await rejects(failing, { code: 'SQL_REFUSED' }, text)
+      }
+      same(await store.transaction((tx) => tx.sql('select * from carts')), [])
+      await store.transaction((tx) => {
+        tx.sql("insert into carts values ('a', 1)")
+        tx.sql("update carts set pawl_n = 2 where id = 'pawl_x' or id = 'a'")
+        equal(tx.sql('select count(*) n from pawl_counters')[0]!['n'], 0)
+        try {
+          tx.sql('commit')
+        } catch {
+          // The work goes on without.
+        }
+      })
+      same(await store.transaction((tx) => tx.sql('select * from carts')), [{ id: 'a', pawl_n: 2 }])
+    },
+  },
+  {
+    title: 'after a statement that rolls everything back no other is run: it would be alone',
+    needs: ['sql'],
+    async run({ store }) {
+      await store.transaction((tx) => tx.sql('create table carts (id text primary key)'))
+      const failing = store.transaction((tx) => {
+        for (const id of ['a', 'a', 'b'])
+          try {
+            tx.sql('insert or rollback into carts values (?)', [id])
+          } catch (error) {
+            if (id === 'b') throw error
+          }
+      })
+      await rejects(failing, { code: 'TRANSACTION_OVER' })
+      same(await store.transaction((tx) => tx.sql('select * from carts')), [])
+    },
+  },
+  {
     title: "what is appended while a user's work runs is not part of it",
     needs: ['sql'],
     async run({ store }) {
