@@ -1,7 +1,7 @@
 // A draft: the working copy of one instance while one input is dispatched. Mutable inside the core, never seen outside;
 // what it holds is replaced, not changed, so that `attempt` can go back by copies of fields: a handler that throws undoes
 // the whole transition of its cause, and nothing before it.
-import type { MachineDefinition, StateDefinition } from '../machine/definition.ts'
+import type { CallFailure, MachineDefinition, StateDefinition } from '../machine/definition.ts'
 import { ask, fitted, HandlerFailure } from './failure.ts'
 import type { CallRecord, ChildRecord, Input, Instance, JournalCause, JournalEntry, Stall, Waiting } from './model.ts'
 
@@ -59,6 +59,8 @@ export class Draft {
   followed: number
   /** The entry in which this dispatch has found that all children are where they should be. */
   held = -1
+  /** How the attempt that has answered failed, as it is booked. */
+  failed: CallFailure | undefined
   /** Transitions without a cause of their own (`always`, timers in a row) since the last cause. */
   steps = 0
 

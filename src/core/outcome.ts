@@ -2,6 +2,7 @@
 import type { Before, Draft } from './draft.ts'
 import { heldByCall } from './draft.ts'
 import type { ChildRecord, Fate, Instance, JournalEntry, RefusedWhy, Waiting } from './model.ts'
+import type { CallFailure } from '../machine/definition.ts'
 import type { Decided } from './waiting.ts'
 
 /** What became of an input. */
@@ -33,6 +34,8 @@ export interface Outcome extends Ended {
   readonly children: ReadonlyMap<string, ChildRecord>
   /** Keys of the calls that were opened since the last commit: nobody has started them. */
   readonly fresh: ReadonlySet<string>
+  /** Of a result: how its attempt failed, as it is booked. Absent: it succeeded, or it counts for nothing. */
+  readonly failed?: CallFailure
 }
 
 const UNCHANGED = { created: false, journal: [], own: 0, decided: [] } as const
@@ -78,6 +81,7 @@ export function outcomeOf(
   decided: readonly Decided[],
   created: boolean,
 ): Outcome {
-  const { journal, waiting, children, fresh } = draft
-  return { ...ended, instance: snapshot(draft), created, journal, own, waiting, decided, children, fresh }
+  const { journal, waiting, children, fresh, failed } = draft
+  const outcome = { ...ended, instance: snapshot(draft), created, journal, own, waiting, decided, children, fresh }
+  return failed === undefined ? outcome : { ...outcome, failed }
 }

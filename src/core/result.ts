@@ -118,7 +118,8 @@ function tryAgain(draft: Draft, call: CallRecord, input: ResultInput, message: s
   )
   const late = retry.withinMs !== undefined && nextAt > call.openedAt + retry.withinMs
   const exhausted = attempts >= retry.attempts || late
-  const settled = settledBy({ code: 'other', message, outcome: 'unknown' })
+  draft.failed = { code: 'other', message, outcome: 'unknown' }
+  const settled = settledBy(draft.failed)
   putCall(draft, input.call, exhausted ? { ...failed, settled } : { ...failed, nextAt, runner: session })
   return exhausted ? 'settled' : 'open'
 }
@@ -173,7 +174,8 @@ export function attempted(draft: Draft, input: ResultInput): Attempted {
   if (outcome.kind === 'recovered') return recovered(draft, call, input, outcome.runner)
   if (outcome.kind === 'unknown') return tryAgain(draft, call, input, outcome.message)
   const { kind: _, ...error } = outcome
-  const settled = settledBy({ ...error, outcome: call.unknown ? 'unknown' : 'not done' })
+  draft.failed = { ...error, outcome: call.unknown ? 'unknown' : 'not done' }
+  const settled = settledBy(draft.failed)
   putCall(draft, name, { ...call, attempts: attempt, settled })
   return 'settled'
 }

@@ -102,10 +102,16 @@ export class Booker {
     batch.after.push(() => reply(told))
   }
 
-  #booked(batch: Batch, booked: NonNullable<Item['booked']>, { call, key }: ResultInput, { instance }: Outcome): void {
-    const now = instance?.calls?.[call]
-    const nextAt = now?.key === key && now.settled === undefined ? now.nextAt : undefined
-    batch.after.push(() => booked(nextAt))
+  #booked(
+    batch: Batch,
+    booked: NonNullable<Item['booked']>,
+    { call, key, entry }: ResultInput,
+    outcome: Outcome,
+  ): void {
+    const now = outcome.instance?.calls?.[call]
+    const open = now !== undefined && now.key === key && now.entry === entry && now.settled === undefined
+    const { failed } = outcome
+    batch.after.push(() => booked({ nextAt: open ? now.nextAt : undefined, failed }))
   }
 
   #message(batch: Batch, touched: Touched, item: Item, input: MessageInput, outcome: Outcome): void {

@@ -3,11 +3,19 @@
 // M1  The items of one box are taken in the order in which they came; what a failed or full batch gives back stands at the head.
 // M2  Among boxes: higher priority first; then fairness keys take turns; then first come, first served.
 import type { Input } from '../core/model.ts'
+import type { CallFailure } from '../machine/definition.ts'
 import type { Delivery, Letter, Target } from '../store/store.ts'
 import type { Reply } from './reply.ts'
 
 /** An event from outside that has no place in the log yet. */
 export type EventLetter = Extract<Letter, { kind: 'event' }>
+
+/** As what an attempt's result was booked. */
+export interface Booked {
+  /** When its call is tried again, ms since 1970. */
+  readonly nextAt: number | undefined
+  readonly failed: CallFailure | undefined
+}
 
 /** One thing to look at. */
 export interface Item {
@@ -29,8 +37,8 @@ export interface Item {
   readonly isNew?: boolean
   /** Its sender waits for nothing but that it is safe: where it cannot be applied it is a dead letter. */
   readonly storedOnly?: boolean
-  /** Of an attempt's result: called once that is committed, with when its call is tried again. */
-  readonly booked?: (nextAt: number | undefined) => void
+  /** Of an attempt's result: called once that is committed. */
+  readonly booked?: (as: Booked) => void
   /** When it came, by the monotonic clock. */
   readonly since: number
 }

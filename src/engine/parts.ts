@@ -26,7 +26,7 @@ import { Sessions } from './sessions.ts'
 import { Step } from './step.ts'
 import { attemptEnded, attemptStarted } from './tell.ts'
 import { unwritable } from './unwritable.ts'
-import type { Item, Mailbox } from './mailbox.ts'
+import type { Booked, Item, Mailbox } from './mailbox.ts'
 import type { Clock } from '../base/clock.ts'
 
 const DEFAULTS = {
@@ -122,9 +122,9 @@ export class Parts {
   /** What an attempt answered goes to its instance; where that is not ours any more it is offered by the inbox. */
   #result(of: AttemptOf, input: ResultInput, ms: number | undefined): void {
     const { clock, ownership, store, lifecycle, time } = this.#host
-    const booked = (nextAt: number | undefined): void => {
+    const booked = (as: Booked): void => {
       this.attempts.booked(of)
-      if (ms !== undefined && lifecycle.heard) attemptEnded(lifecycle, time.now(), of, ms, input.outcome, nextAt)
+      if (ms !== undefined && lifecycle.heard) attemptEnded(lifecycle, time.now(), of, ms, input.outcome, as)
     }
     const item = this.router.item({ machine: of.machine, id: of.id }, input, {
       since: clock.monotonic(),

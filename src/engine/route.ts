@@ -68,7 +68,7 @@ export class Router {
       readonly inbox?: number
       readonly isNew?: boolean
       readonly storedOnly?: boolean
-      readonly booked?: (nextAt: number | undefined) => void
+      readonly booked?: Item['booked']
     },
   ): Item {
     const partition = this.partitionOf(target.id)

@@ -1,7 +1,9 @@
 // Lifecycle events of attempts.
 import type { ResultInput } from '../core/model.ts'
+import type { CallFailure } from '../machine/definition.ts'
 import type { Lifecycle, OfAttempt } from '../observe/lifecycle.ts'
 import type { AttemptOf } from './attempt-of.ts'
+import type { Booked } from './mailbox.ts'
 
 const told = ({ machine, id, seq, activity, call, key, attempt }: AttemptOf): OfAttempt => ({
   machine,
@@ -18,31 +20,25 @@ export function attemptStarted(lifecycle: Lifecycle, at: number, of: AttemptOf):
   if (lifecycle.heard) lifecycle.tell(at, { kind: 'attempt-started', ...told(of) })
 }
 
-/** An attempt has answered, or was given up, and that is committed. `nextAt`: when its call is tried again, ms since 1970. */
+/** How an attempt failed that counts for nothing: it was not the newest, or its call is settled. */
+function failureOf(outcome: ResultInput['outcome']): CallFailure | undefined {
+  if (outcome.kind === 'unknown') return { code: 'other', message: outcome.message, outcome: 'unknown' }
+  if (outcome.kind !== 'failure') return undefined
+  const { kind: _, ...failure } = outcome
+  return { ...failure, outcome: 'not done' }
+}
+
+/** An attempt has answered, or was given up, and that is committed: it is told as it was booked. A success is a failure there where its output does not fit. */
 export function attemptEnded(
   lifecycle: Lifecycle,
   at: number,
   of: AttemptOf,
   ms: number,
   outcome: ResultInput['outcome'],
-  nextAt: number | undefined,
+  { nextAt, failed }: Booked,
 ): void {
   const again = nextAt === undefined ? {} : { nextAt: new Date(nextAt) }
-  if (outcome.kind === 'done') lifecycle.tell(at, { kind: 'attempt-succeeded', ...told(of), ms })
-  else if (outcome.kind === 'failure')
-    lifecycle.tell(at, {
-      kind: 'attempt-failed',
-      ...told(of),
-      ms,
-      error: { code: outcome.code, message: outcome.message, outcome: 'not done' },
-      ...again,
-    })
-  else if (outcome.kind === 'unknown')
-    lifecycle.tell(at, {
-      kind: 'attempt-failed',
-      ...told(of),
-      ms,
-      error: { code: 'other', message: outcome.message, outcome: 'unknown' },
-      ...again,
-    })
+  const error = failed ?? failureOf(outcome)
+  if (error !== undefined) lifecycle.tell(at, { kind: 'attempt-failed', ...told(of), ms, error, ...again })
+  else if (outcome.kind === 'done') lifecycle.tell(at, { kind: 'attempt-succeeded', ...told(of), ms })
 }

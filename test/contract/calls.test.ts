@@ -567,4 +567,26 @@ onBothStores('calls', (make) => {
       { kind: 'attempt-succeeded', key, attempt: 2 },
     ])
   })
+
+  test('an attempt that failed is told as it was booked', async () => {
+    const { hands, clock, events } = await called()
+    hands.at(0).answer({ n: 'what does not fit' })
+    await clock.advance(SECOND)
+    hands.at(1).fail('No', 'there is none', { left: 0 })
+    await clock.settle()
+    expect(events.filter(({ kind }) => kind.startsWith('attempt-') && kind !== 'attempt-started')).toMatchObject([
+      { kind: 'attempt-failed', attempt: 1, error: { code: 'other', outcome: 'unknown' }, nextAt: expect.any(Date) },
+      {
+        kind: 'attempt-failed',
+        attempt: 2,
+        error: { code: 'No', message: 'there is none', outcome: 'unknown', details: { left: 0 } },
+      },
+    ])
+    const other = await called()
+    other.hands.at(0).fail('No')
+    await other.clock.settle()
+    expect(other.events.filter(({ kind }) => kind === 'attempt-failed')).toMatchObject([
+      { error: { code: 'No', outcome: 'not done' } },
+    ])
+  })
 })
