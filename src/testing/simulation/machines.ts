@@ -42,7 +42,7 @@ const InvoicePaid = event('invoice.paid', {
   key: (d) => d.invoice,
 })
 /** In the order in which a counter has counted. */
-const Counted = event('counter.counted', {
+export const Counted = event('counter.counted', {
   data: fields<{ counter: string; count: number }>('counter', 'count'),
   key: (d) => d.counter,
 })
@@ -86,7 +86,8 @@ const refund = activity('payments.refund', {
   input: fields<{ key: string }>('key'),
   output: fields<object>(),
 })
-const mail = activity('mail.send', {
+/** May bounce. */
+export const mail = activity('mail.send', {
   ...quick,
   input: fields<{ to: string }>('to'),
   output: fields<{ id: string }>('id'),
@@ -254,7 +255,8 @@ export const account = machine('account', {
   },
 })
 
-const counted = {
+/** What a counter tells of each number. */
+export const counted = {
   'counter.counted': ({ id, data }: { readonly id: string; readonly data: { readonly ids: readonly string[] } }) => ({
     counter: id,
     count: data.ids.length,

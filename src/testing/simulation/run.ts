@@ -8,6 +8,8 @@ import type { MachineGraph } from '../../machine/definition.ts'
 import { definitionOf } from '../../machine/definition.ts'
 import { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
+import { builds } from './builds.ts'
+import type { Build } from './builds.ts'
 import { Chaos } from './chaos.ts'
 import type { ChaosRates } from './chaos.ts'
 import { Clients } from './clients.ts'
@@ -60,7 +62,7 @@ export interface SimulationReport {
 }
 
 const START_MS = Date.UTC(2026, 0, 1)
-const SIZE: WorkloadSize = { orders: 4, checkouts: 4, counters: 2, pools: 1, spanMs: 12_000 }
+const SIZE: WorkloadSize = { orders: 4, checkouts: 4, counters: 2, pools: 1, deploys: false, spanMs: 12_000 }
 /** Once the faults have stopped all must be over in that time: the longest timers of the machines, several times. */
 const CALM_MS = 5 * 60_000
 const CHUNK_MS = 4_000
@@ -78,6 +80,8 @@ interface Setting {
   readonly doors: number
   /** Mean time between two looks of an operator. */
   readonly operatorsEveryMs: number
+  /** Whether there is a second build. */
+  readonly deploys: boolean
   readonly retention: NonNullable<WorkerOptions['engine']['retention']>
   readonly tuning: NonNullable<WorkerOptions['engine']['tuning']>
   readonly rates: ChaosRates
@@ -101,6 +105,7 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
     workers: o.workers ?? random.pick([2, 2, 3]),
     doors: random.pick([0, 0.5, 0.9]),
     operatorsEveryMs: calm ? Infinity : random.pick([Infinity, 400, 2_000]),
+    deploys: random.chance(0.25),
     retention: {
       receiptsMs: RECEIPTS_MS,
       ...(random.chance(0.3) && { endedMs: random.pick([1_000, 6_000]), deadMs: 6_000 }),
@@ -137,6 +142,8 @@ class Simulation {
   readonly #clients: Clients
   readonly #chaos: Chaos
   readonly #operators: Operators
+  readonly #deployment: SeededRandom
+  #deployed = false
   /** The stream of what is left: which wishes are made and when. */
   readonly #workload: SeededRandom
 
@@ -146,11 +153,12 @@ class Simulation {
     const [schedule, faults, ids, outside] = [root.fork(), root.fork(), root.fork(), root.fork()]
     this.#workload = root.fork()
     this.#setting = drawSetting(root.fork(), o)
+    this.#deployment = root.fork()
     const { leaseMs, partitions, tuning, rates, retention } = this.#setting
     const scheduler = new Scheduler({ random: schedule, startMs: START_MS, traceSteps: o.traceSteps ?? 80 })
     const violations = new Violations(() => scheduler.steps)
     const space = new Space({ clock: { now: () => scheduler.nowMs }, random: ids.fork() })
-    const graphs: readonly MachineGraph[] = machines.map((machine) => definitionOf(machine).graph)
+    const graphs: readonly MachineGraph[] = [...builds.old, ...builds.new].map((machine) => definitionOf(machine).graph)
     const invariants = new Invariants({ space, violations, graphs })
     const written = invariants.written.bind(invariants)
     const network = new Network({ server: scheduler.actor('server').life, random: faults.fork(), written })
@@ -175,6 +183,7 @@ class Simulation {
         random: ids.fork(),
         engine,
         onError,
+        build: () => this.#buildNow(),
       })
     })
     const wishes = this.#workload.fork()
@@ -212,7 +221,7 @@ class Simulation {
   async run(): Promise<SimulationReport> {
     // The id of a child that retention took rests as long as receipts do: its parent could not give it a new life.
     const pools = this.#setting.retention.endedMs === undefined ? SIZE.pools : 0
-    const size = { ...SIZE, pools, ...this.#o.size }
+    const size = { ...SIZE, pools, deploys: this.#setting.deploys, ...this.#o.size }
     const { life } = this.#scheduler.actor('plan')
     for (const { atMs, id, wish } of planWorkload(this.#workload, size))
       void life.wait(atMs, `asks ${id} ${wish.do}`).then(() => this.#clients.ask(id, wish))
@@ -220,11 +229,27 @@ class Simulation {
     await this.#until(START_MS + size.spanMs * 2)
     this.#chaos.stop()
     this.#operators.stop()
+    if (this.#setting.deploys) this.#deployAll()
     const endMs = this.#scheduler.nowMs + CALM_MS
     while (this.#sound && this.#scheduler.nowMs < endMs && !this.#over()) await this.#calmly()
     await this.#until(this.#scheduler.nowMs + AFTER_MS)
     if (this.#sound) this.#judge(this.#violations)
     return this.#report()
+  }
+
+  /** From the middle of the bad time on a worker that starts may be of the new build; at the end all are. */
+  #buildNow(): Build {
+    if (!this.#setting.deploys || this.#scheduler.nowMs < START_MS + SIZE.spanMs) return 'old'
+    return this.#deployed || this.#deployment.chance(0.5) ? 'new' : 'old'
+  }
+
+  #deployAll(): void {
+    this.#deployed = true
+    for (const worker of this.#workers) {
+      if (worker.build === 'new') continue
+      worker.crash()
+      worker.start()
+    }
   }
 
   get #sound(): boolean {

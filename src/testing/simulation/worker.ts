@@ -7,9 +7,12 @@ import type { EngineOptions } from '../../engine/host.ts'
 import { serviceOf } from '../../machine/definition.ts'
 import { implement } from '../../machine/activity.ts'
 import { service } from '../../machine/service.ts'
+import type { AnyMachine } from '../../machine/types-machine.ts'
 import type { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
-import { activities, machines } from './machines.ts'
+import { builds } from './builds.ts'
+import type { Build } from './builds.ts'
+import { activities } from './machines.ts'
 import { Door } from './door.ts'
 import type { Network } from './network.ts'
 import type { Actor, Life, Scheduler } from './scheduler.ts'
@@ -28,6 +31,8 @@ export interface WorkerOptions {
   /** Ids and jitter; each life forks it. */
   readonly random: SeededRandom
   readonly engine: Pick<EngineOptions, 'leaseMs' | 'graceMs' | 'partitions' | 'tuning' | 'retention'>
+  /** What it is built of when it starts now. */
+  readonly build: () => Build
   /** Told what an engine logs as an error, and what it rejects with. */
   readonly onError: (text: string) => void
 }
@@ -39,6 +44,7 @@ export class SimulatedWorker {
   #engine: Engine | undefined
   #door: Door | undefined
   #ready = false
+  #build: Build = 'old'
 
   constructor(o: WorkerOptions) {
     this.#o = o
@@ -50,6 +56,11 @@ export class SimulatedWorker {
     return this.#ready ? this.#engine : undefined
   }
 
+  /** What the present life is built of. */
+  get build(): Build {
+    return this.#build
+  }
+
   /** Its public API, once it has started. */
   get door(): Door | undefined {
     return this.#ready ? this.#door : undefined
@@ -59,10 +70,12 @@ export class SimulatedWorker {
   start(): void {
     const { life } = this.actor
     const { space, network, random, engine } = this.#o
+    this.#build = this.#o.build()
+    const machines = builds[this.#build]
     const store = new ModelStore(space, { reach: network.reach(life) })
     const made = new Engine({
       ...engine,
-      services: [this.#service(life)],
+      services: [this.#service(life, machines)],
       store,
       clock: life.clock,
       random: random.fork(),
@@ -105,7 +118,7 @@ export class SimulatedWorker {
   }
 
   /** The services of this life: their bodies call the world, and hear its answer only while this life lasts. */
-  #service(life: Life) {
+  #service(life: Life, machines: readonly AnyMachine[]) {
     const bodies = activities.map((activity) =>
       implement(
         activity as never,

@@ -1,5 +1,6 @@
 // What is asked of the system in one run, and when: drawn from the seed, before anything begins.
 import type { SeededRandom } from '../../base/random.ts'
+import { Note } from './builds.ts'
 import type { Wish } from './wish.ts'
 import {
   Add,
@@ -29,6 +30,8 @@ export interface WorkloadSize {
   readonly checkouts: number
   readonly counters: number
   readonly pools: number
+  /** Whether there is a second build, whose message is sent before all workers know it. */
+  readonly deploys: boolean
   /** All wishes come within this time. */
   readonly spanMs: number
 }
@@ -48,7 +51,7 @@ export function planWorkload(random: SeededRandom, size: WorkloadSize): readonly
   }
   some(size.orders, (id, beginMs) => planOrder(random, id, beginMs, at), 'o')
   some(size.checkouts, (id, beginMs) => planCheckout(random, id, beginMs, at), 'c')
-  some(size.counters, (id, beginMs) => planCounter(random, id, beginMs, size.spanMs, at), 'n')
+  some(size.counters, (id, beginMs) => planCounter(random, id, beginMs, size, at), 'n')
   some(size.pools, (id, beginMs) => planPool(random, id, beginMs, at), 'p')
   return plan
 }
@@ -86,9 +89,16 @@ function planCheckout(random: SeededRandom, id: string, beginMs: number, at: At)
   if (random.chance(0.5)) at(beginMs + random.int(8_000), { do: 'await', target })
 }
 
-function planCounter(random: SeededRandom, id: string, beginMs: number, spanMs: number, at: At): void {
+function planCounter(
+  random: SeededRandom,
+  id: string,
+  beginMs: number,
+  { spanMs, deploys }: WorkloadSize,
+  at: At,
+): void {
   const target = { machine: counter.name, id }
   at(beginMs, { do: 'start', target, data: { ids: [], rests: 0 } })
+  if (deploys) at(spanMs * (0.6 + random.next()), { do: 'command', target, message: Note, data: {} })
   // It has no id: a dead letter.
   if (random.chance(0.3)) at(beginMs + random.int(spanMs / 2), { do: 'command', target, message: Add, data: {} })
   for (let left = 3 + random.int(9); left > 0; left--)
