@@ -8,6 +8,7 @@
 // A2  Every attempt has the key of its call.
 // A3  A call of an instance whose older attempt was given up starts only when that has settled, or after the grace.
 import type { Clock } from '../base/clock.ts'
+import { errorText, PawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import { hasEnded, type CallRecord, type Instance, type ResultInput } from '../core/model.ts'
@@ -67,6 +68,16 @@ function openOf(box: string, calls: Calls | null): readonly Open[] {
     if (call.settled === undefined) open.push({ ref: refOf(box, name, call), name, call })
   }
   return open
+}
+
+/** A copy: the body may go on with its own. Throws NOT_JSON into the body, whose fault it is. */
+function progressOf(progress: unknown, { activity }: AttemptOf): unknown {
+  try {
+    return freezeJson(structuredClone(progress), 'the progress')
+  } catch (error) {
+    const why = `heartbeat() of activity "${activity}" keeps its progress as JSON: ${errorText(error)}`
+    throw new PawlError('NOT_JSON', why, { cause: error })
+  }
 }
 
 interface Running {
@@ -297,7 +308,7 @@ export class Attempts {
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
     const now = this.#ports.clock.monotonic()
     if (progress === undefined || now - view.progressAt < PROGRESS_MS) return
-    const kept = freezeJson(progress, 'the progress')
+    const kept = progressOf(progress, of)
     view.progressAt = now
     this.#tell(of, { kind: 'progress', progress: kept })
   }

@@ -269,7 +269,10 @@ onBothStores('calls', (make) => {
     })
     test('that is no JSON is the attempt’s own fault', async () => {
       const { hands, app, caller, clock } = await called()
-      expect(() => hands.at(0).heartbeat({ n: 1n })).toThrow()
+      const spoken = (): void => hands.at(0).heartbeat({ n: 1n })
+      expect(spoken).toThrow(expect.objectContaining({ code: 'NOT_JSON' }))
+      expect(spoken).toThrow(/heartbeat\(\) of activity "work".*\/n/)
+      expect(() => hands.at(0).heartbeat({ n: () => 1 })).toThrow(/heartbeat\(\) of activity "work"/)
       hands.at(0).answer({ n: 1 })
       await clock.settle()
       expect(await at(app, caller)).toMatchObject({ state: 'told' })
@@ -291,6 +294,18 @@ onBothStores('calls', (make) => {
       hands.at(0).heartbeat()
       await clock.advance(5 * SECOND)
       expect(events.filter(({ kind }) => kind === 'attempt-failed')).toEqual([])
+    })
+    test('stays in the hands of the body, which may change it and say it again', async () => {
+      const { hands, clock } = await called()
+      const progress = { pages: [1] }
+      hands.at(0).heartbeat(progress)
+      progress.pages.push(2)
+      await clock.advance(6 * SECOND)
+      hands.at(0).heartbeat(progress)
+      progress.pages.push(3)
+      hands.at(0).throw(new Error('gone'))
+      await clock.advance(SECOND)
+      expect(hands.at(1).lastProgress).toEqual({ pages: [1, 2] })
     })
     test('after the attempt is over says nothing', async () => {
       const { hands, app, caller, clock } = await called()
