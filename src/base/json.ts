@@ -33,6 +33,8 @@ class Checked extends Same {
 
 // A fault is reported by return value, and its path grows on the way up: keeping a path on the way down would cost every good value.
 const FAULT = Symbol('fault')
+/** Whether the walk that is under way may freeze what it finds: else that is somebody's, and is copied. A walk never waits. */
+let ours = false
 let faultReason = ''
 let faultPath: (string | number)[] = []
 
@@ -76,7 +78,7 @@ const put = (target: Record<string, unknown>, key: string, value: unknown): void
   } else target[key] = value
 }
 
-/** The same list, frozen, or a frozen copy where a part of it had to change. */
+/** The same list, frozen, or a frozen copy where it is somebody's, or a part of it had to change. */
 const walkList = (list: readonly unknown[], depth: number): unknown => {
   if (!isPlainList(Object.getPrototypeOf(list) as object | null)) return fault(classFault(list))
   let copy: unknown[] | undefined
@@ -93,7 +95,7 @@ const walkList = (list: readonly unknown[], depth: number): unknown => {
     if (copy === undefined && !Object.is(kept, part)) copy = list.slice(0, i)
     copy?.push(kept)
   }
-  return finish(copy ?? list, height + 1)
+  return finish(copy ?? list, copy !== undefined, height + 1)
 }
 
 /** The value of a field as it will stay (undefined means: leave the field out), or FAULT. */
@@ -105,7 +107,7 @@ const walkField = (object: Record<string, unknown>, key: string, depth: number):
   return field.value === undefined ? undefined : walk(field.value, depth + 1)
 }
 
-/** The same object, frozen, or a frozen copy where a part of it had to change or go. */
+/** The same object, frozen, or a frozen copy where it is somebody's, or a part of it had to change or go. */
 const walkObject = (object: Record<string, unknown>, depth: number): unknown => {
   if (!isPlain(Object.getPrototypeOf(object) as object | null)) return fault(classFault(object))
   if (Object.getOwnPropertySymbols(object).length > 0) return fault('has a symbol for a key: keys are strings')
@@ -123,12 +125,13 @@ const walkObject = (object: Record<string, unknown>, depth: number): unknown => 
     }
     if (copy !== undefined && kept !== undefined) put(copy, key, kept)
   }
-  return finish(copy ?? object, height + 1)
+  return finish(copy ?? object, copy !== undefined, height + 1)
 }
 
-const finish = (whole: object, height: number): object => {
-  // What somebody else has frozen is copied: JavaScript is about to forbid adding private fields to that.
-  const own = Object.isExtensible(whole) ? whole : Array.isArray(whole) ? whole.slice() : { ...whole }
+const finish = (whole: object, isCopy: boolean, height: number): object => {
+  // What somebody else has frozen is copied too: JavaScript is about to forbid adding private fields to that.
+  const own =
+    isCopy || (ours && Object.isExtensible(whole)) ? whole : Array.isArray(whole) ? whole.slice() : { ...whole }
   new Checked(own, height)
   return Object.freeze(own)
 }
@@ -170,18 +173,28 @@ const pointer = (path: readonly (string | number)[]): string => {
   return shown.map((part) => `/${part}`).join('')
 }
 
-/**
- * Checks that `value` is JSON and freezes it whole, in one walk: plain objects, lists without holes, well-formed strings, finite
- * numbers, booleans, null. Returns `value` itself, or a copy where that had to differ: fields that are `undefined` are left out, -0
- * becomes 0. Numbers are otherwise kept as they are, also unsafe integers. All else throws PawlError `NOT_JSON`, which names
- * the place as a JSON pointer below `what` ('the data of order', say); parts may then be frozen already. Cheap to call again on
- * what it returned, or on an object that shares parts with that.
- */
-export function freezeJson<T>(value: T, what: string): T {
-  const kept = walk(value, 1)
-  if (kept !== FAULT) return kept as T
+function kept<T>(value: T, what: string): T {
+  const whole = walk(value, 1)
+  if (whole !== FAULT) return whole as T
   const path = pointer(faultPath)
   throw new PawlError('NOT_JSON', `${what}${path === '' ? '' : ` at ${path}`} ${faultReason}`, { details: { path } })
+}
+
+/**
+ * Checks that `value` is JSON, in one walk, and returns it frozen whole: plain objects, lists without holes, well-formed strings, finite
+ * numbers, booleans, null. Fields that are `undefined` are left out, -0 becomes 0; numbers are otherwise kept as they are, also unsafe
+ * integers. All else throws PawlError `NOT_JSON`, which names the place as a JSON pointer below `what` ('the data of order', say). What was
+ * given stays as it is, and may be changed by whoever has it; only what this returned before is shared and not walked again.
+ */
+export function freezeJson<T>(value: T, what: string): T {
+  ours = false
+  return kept(value, what)
+}
+
+/** Like `freezeJson`, for what was made for this alone, such as by `JSON.parse`: it is frozen in place where nothing had to differ. */
+export function freezeOwnJson<T>(value: T, what: string): T {
+  ours = true
+  return kept(value, what)
 }
 
 // By insertion, in place: `sort` takes copies, which for objects of a few fields was most of the work here.

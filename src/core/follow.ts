@@ -5,7 +5,7 @@ import { childKey, Draft, LIMITS } from './draft.ts'
 import { choose, isNothing, take } from './edge.ts'
 import { isOver } from './entry.ts'
 import { ask, HandlerFailure } from './failure.ts'
-import { freezeJson } from '../base/json.ts'
+import { freezeOwnJson } from '../base/json.ts'
 import { givenOf, members } from './given.ts'
 import type { ChildRecord, JournalCause } from './model.ts'
 
@@ -120,7 +120,7 @@ export function noteChild(draft: Draft, told: ChildRecord): boolean | undefined 
   // One that was erased and started anew counts from 1 again; to stall is no row, and so the number stays.
   const stalled = told.seq === known.seq && told.status === 'stalled' && known.status !== 'stalled'
   if (!(told.seq > known.seq || told.incarnation > known.incarnation || stalled)) return undefined
-  const child = freezeJson(told, 'a child')
+  const child = freezeOwnJson(told, 'a child')
   draft.children = new Map(draft.children).set(key, child)
   return known.state !== child.state
 }

@@ -684,15 +684,50 @@ onBothStores('the app', (make, kind) => {
       })
       expect(await instancesOf(app, job)).toMatchObject({ started: 0 })
     })
-    test('what is given is frozen: it cannot change under way', async () => {
-      const { app, job } = await scene()
+    test('what is given stays the caller’s, to change at will; what has come in does not change with it', async () => {
+      const { app, job, hands, clock } = await scene()
       const data = { any: { list: [1] } }
       const started = app.run(job, { id: 'i', data })
-      expect(() => data.any.list.push(2)).toThrow(TypeError)
+      data.any.list.push(2)
       await started
       const { data: kept } = await stateOf(app, job, 'i')
       expect(kept.any).toEqual({ list: [1] })
       expect(() => (kept.any as { list: number[] }).list.push(3)).toThrow(TypeError)
+      const payload = { id: 'j', any: { list: [1] } }
+      const emitted = app.emit(Begin(payload))
+      payload.any.list.push(2)
+      await emitted
+      expect((await stateOf(app, job, 'j')).data.any).toEqual({ list: [1] })
+      const added = { n: 5 }
+      const sent = app.send(job, 'j', Add(added))
+      added.n = 50
+      await sent
+      expect((await stateOf(app, job, 'j')).data.n).toBe(5)
+      await app.send(job, 'i', Add({ n: 50 }))
+      await clock.settle()
+      const output = { n: 1 }
+      hands.at(0).answer(output)
+      await clock.settle()
+      output.n = 2
+      expect((await stateOf(app, job, 'i')).data.n).toBe(1)
+    })
+    test('what a definition holds and returns stays as free as it was', async () => {
+      const cached = { list: [1] }
+      const holder = machine('holder', {
+        data: z.object({ any: z.unknown().optional() }),
+        receives: [Begin],
+        start: { begin: () => ({}) },
+        initial: 'a',
+        states: { a: { on: { begin: { to: 'b', set: () => ({ any: cached }) } } }, b: { final: 'done' } },
+      })
+      const app = await make().start([service('h', { machines: [holder] })])
+      for (const id of ['i', 'j']) {
+        await app.run(holder, { id, data: {} })
+        await app.emit(Begin({ id }))
+        expect((await stateOf(app, holder, id)).data.any).toEqual(cached)
+        cached.list.push(2)
+      }
+      expect((await stateOf(app, holder, 'i')).data.any).toEqual({ list: [1] })
     })
     test('durations that are none', async () => {
       const { app, job } = await scene()

@@ -3,7 +3,7 @@
 // – an instance's correlation where it is its incarnation; a cause's time and correlation where they are the journal row's and the
 //   instance's; a cause's id up to the incarnation, which calls and timers begin with, is cut off (`~` stands for it);
 // – an event's id where it is `e<partition>-<offset>`, its time where it is that of its stamp.
-import { freezeJson } from '../../base/json.ts'
+import { freezeOwnJson } from '../../base/json.ts'
 import type { ChildRecord, Instance, JournalCause, JournalEntry, StoredStatus } from '../../core/model.ts'
 import type {
   DeadLetterRow,
@@ -51,7 +51,7 @@ export const UNIT_OUTCOMES = { applied: 1, ignored: 3, refused: 5 } as const
 export const jsonOrNull = (value: unknown): string | null =>
   value === null || value === undefined ? null : JSON.stringify(value)
 
-const parsed = <T>(text: unknown, what: string): T => freezeJson(JSON.parse(text as string) as T, what)
+const parsed = <T>(text: unknown, what: string): T => freezeOwnJson(JSON.parse(text as string) as T, what)
 const parsedOrNull = <T>(text: unknown, what: string): T | null => (text === null ? null : parsed<T>(text, what))
 
 /** Whether an attempt of some call may be running or is to come. */

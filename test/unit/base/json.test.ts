@@ -1,21 +1,38 @@
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import fc from 'fast-check'
-import { canonicalJson, freezeJson, jsonHash } from '../../../src/base/json.ts'
+import { canonicalJson, freezeJson, freezeOwnJson, jsonHash } from '../../../src/base/json.ts'
 
 const isFrozenWhole = (value: unknown): boolean =>
   typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozenWhole))
 
-test('what JSON.parse gives is taken as it is, and frozen whole', () => {
+test('what was made for this alone is taken as it is, and frozen whole', () => {
   fc.assert(
     fc.property(fc.jsonValue({ stringUnit: 'binary' }), (generated) => {
       const text = JSON.stringify(generated)
       const value: unknown = JSON.parse(text)
       fc.pre(!text.includes('-0') && text.isWellFormed() && !/\\ud[89a-f]/i.test(text))
-      const kept = freezeJson(value, 'it')
+      const kept = freezeOwnJson(value, 'it')
       return kept === value && isFrozenWhole(kept) && JSON.stringify(kept) === text && freezeJson(kept, 'it') === kept
     }),
   )
+})
+
+test('what is somebody’s is copied whole, and stays as it is and as free as it was', () => {
+  const isFree = (value: unknown): boolean =>
+    typeof value !== 'object' || value === null || (!Object.isFrozen(value) && Object.values(value).every(isFree))
+  fc.assert(
+    fc.property(fc.jsonValue(), (generated) => {
+      const value = structuredClone(generated)
+      const kept = freezeJson(value, 'it')
+      expect(isFrozenWhole(kept) && isFree(value)).toBe(true)
+      expect(JSON.stringify(kept)).toBe(JSON.stringify(value))
+      expect(freezeJson(kept, 'it')).toBe(kept)
+    }),
+  )
+  const half = { a: { b: [1] }, c: NaN }
+  expect(() => freezeJson(half, 'it')).toThrow()
+  expect(isFree(half)).toBe(true)
 })
 
 test('whatever is taken equals what its text is read back as', () => {
@@ -103,7 +120,7 @@ test('leaves undefined fields out, in a copy', () => {
   expect(kept).not.toBe(value)
   expect(Object.keys(kept)).toEqual(['a', 'c', 'e'])
   expect(Object.keys(kept.c)).toEqual([])
-  expect(kept.e).toBe(value.e)
+  expect(freezeOwnJson(value, 'it').e).toBe(value.e)
   expect(Object.isFrozen(value)).toBe(false)
 })
 
@@ -125,7 +142,7 @@ test('keeps __proto__, constructor and prototype as data, also in a copy', () =>
 })
 
 test('keeps numbers beyond 2^53, U+0000, emoji, and objects of other realms and without prototype', () => {
-  for (const value of [2 ** 60, 5e-324, 'a\0b', '💶', { '💶': 1 }]) expect(freezeJson(value, 'it')).toBe(value)
+  for (const value of [2 ** 60, 5e-324, 'a\0b', '💶', { '💶': 1 }]) expect(freezeJson(value, 'it')).toEqual(value)
   expect(freezeJson(runInNewContext('({ a: [1] })'), 'it')).toEqual({ a: [1] })
   expect(freezeJson({ __proto__: null, a: 1 } as unknown, 'it')).toEqual({ a: 1 })
 })
