@@ -22,12 +22,12 @@ export interface RetentionPorts {
 }
 
 /** Rows of one batch. How long one takes depends on the disk, and on whether the page that it stands on is in memory: fitted as it goes. */
-const ROWS = { first: 200, least: 50, most: 2_000 } as const
+const ROWS = { first: 200, least: 50, most: 5_000 } as const
 /**
  * How long a batch is to take: it rests three times as long as it works, so that it takes a quarter of the worker at most, and an embedded
  * store can do nothing else meanwhile. A busy worker comes back to it late, and finds it longer: else it would fall behind there.
  */
-const BATCH_MS = { least: 5, most: 20 } as const
+const BATCH_MS = { least: 5, most: 50 } as const
 const REST = 3
 const GROWTH = 1.25
 /** Between two batches while there is something to delete, at least; and while there is not. */
