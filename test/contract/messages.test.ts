@@ -271,10 +271,20 @@ onBothStores('what comes twice', (make) => {
     await app.send(counter, 'i', Add({ n: 2 }), { id: 'own' })
     await clock.leap(47 * HOUR)
     expect(await app.send(counter, 'i', Add({ n: 2 }), { id: 'own' })).toMatchObject({ outcome: 'duplicate' })
-    // Buckets of a day are dropped whole.
-    await clock.leap(26 * HOUR)
+    // Buckets of an eighth are dropped whole.
+    await clock.leap(8 * HOUR)
     expect(await app.send(counter, 'i', Add({ n: 2 }), { id: 'own' })).toMatchObject({ outcome: 'applied' })
     expect(await stateOf(app, counter, 'i')).toMatchObject({ data: { n: 4 } })
+  })
+
+  test('receipts that are kept for minutes go within minutes', async () => {
+    const { app, clock } = await scene({ retention: { receiptsMs: 5 * MINUTE } })
+    await clock.advance(10 * SECOND)
+    await app.send(counter, 'i', Add({ n: 2 }), { id: 'own' })
+    await clock.advance(5 * MINUTE - SECOND)
+    expect(await app.send(counter, 'i', Add({ n: 2 }), { id: 'own' })).toMatchObject({ outcome: 'duplicate' })
+    await clock.advance(MINUTE)
+    expect(await app.send(counter, 'i', Add({ n: 2 }), { id: 'own' })).toMatchObject({ outcome: 'applied' })
   })
 
   test('redrive goes past the receipt; the id stays known after it', async () => {

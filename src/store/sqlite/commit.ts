@@ -6,6 +6,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Instance } from '../../core/model.ts'
 import type { Change, Counts, EventRow, InboxRow, JournalRow, ReceiptRow, WaitingRow } from '../store.ts'
 import { PawlError } from '../../base/errors.ts'
+import type { Buckets } from './buckets.ts'
 import { rowsMissing } from './failure.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
@@ -23,10 +24,6 @@ import {
   timeOfStamp,
   type Owner,
 } from './rows.ts'
-
-const DAY_MS = 86_400_000
-/** The bucket of receipts of a time: a day, so that a whole day of them goes as one range. */
-export const dayOf = (at: number): number => Math.floor(at / DAY_MS)
 
 const marks = (n: number): string => Array.from({ length: n }, () => '?').join(', ')
 
@@ -68,13 +65,15 @@ export class Writer {
   readonly #names: Names
   readonly #ids: Ids
   readonly #rare: Rare
+  readonly #buckets: Buckets
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
   #lastInbox: number
 
-  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Rare) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Rare, buckets: Buckets) {
     this.#names = names
     this.#ids = ids
     this.#rare = rare
+    this.#buckets = buckets
     const run: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) run[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#run = run as Record<keyof typeof STATEMENTS, StatementSync>
@@ -329,7 +328,7 @@ export class Writer {
 
   #receipt(r: ReceiptRow): void {
     this.#run.receipt.run(
-      dayOf(r.at),
+      this.#buckets.of(r.at),
       r.target,
       r.source,
       r.id,

@@ -1,5 +1,6 @@
 // The parts of an open store, put together.
 import type { DatabaseSync } from 'node:sqlite'
+import { Buckets } from './buckets.ts'
 import { Writer } from './commit.ts'
 import type { OpenFile } from './file.ts'
 import { Guard } from './guard.ts'
@@ -39,16 +40,17 @@ export function openTables(
   const names = new Names(db)
   const ids = new Ids(db, storeId, idsInMemory)
   const rare = rareOf(db)
+  const buckets = new Buckets(db)
   return {
     file,
     db,
     names,
     ids,
     partitions,
-    writer: new Writer(db, names, ids, rare),
+    writer: new Writer(db, names, ids, rare, buckets),
     reader: new Reader(db, names, ids, rare),
     lister: new Lister(db, names),
-    retainer: new Retainer(db, names, ids, rare),
+    retainer: new Retainer(db, names, ids, rare, buckets),
     statements: new UserStatements(db, guard),
     numbers: new Numbers(db),
   }

@@ -52,11 +52,11 @@ const STATEMENTS = {
     order by until, n limit ?`,
   openCalls: `${LIVE_MACHINES} select k, machine, id from m join pawl_instances i indexed by pawl_instances_live
     on i.machine = m.n and i.status = 0 where i.k < ? and i.open = 1 and ${OWN} order by i.k desc limit ?`,
-  // Newest first, jumping from day to day.
-  days: `with recursive d(day) as (select max(day) from pawl_receipts
-    union all select (select max(day) from pawl_receipts where day < d.day) from d where d.day is not null)
-    select day from d where day is not null`,
-  receipt: 'select * from pawl_receipts where day = ? and target = ? and source = ? and id = ?',
+  // Jumping from bucket to bucket.
+  buckets: `with recursive b(bucket) as (select max(bucket) from pawl_receipts
+    union all select (select max(bucket) from pawl_receipts where bucket < b.bucket) from b where b.bucket is not null)
+    select bucket from b where bucket is not null`,
+  receipt: 'select * from pawl_receipts where bucket = ? and target = ? and source = ? and id = ?',
   tombstone: 'select * from pawl_tombstones where machine = ? and id = ?',
   owner:
     'select incarnation, coalesce(correlation, incarnation) correlation, partition from pawl_instances where k = ?',
@@ -147,18 +147,19 @@ export class Reader {
     return rows.map((row) => ({ k: row['k'] as number, target: this.#target(row) }))
   }
 
-  /** See `Store.receipts`. A receipt that was replaced on a later day stands twice: the newest day's counts. */
+  /** See `Store.receipts`. One that was replaced later may stand in several buckets: the newest counts. */
   receipts(keys: readonly ReceiptKey[]): readonly ReceiptRow[] {
-    const days = this.#get.days.all().map((row) => row['day'] as number)
-    if (days.length === 0) return []
+    const buckets = this.#get.buckets.all().map((row) => row['bucket'] as number)
+    if (buckets.length === 0) return []
     const found: ReceiptRow[] = []
     for (const key of keys) {
-      for (const day of days) {
-        const row = this.#get.receipt.get(day, key.target, key.source, key.id)
-        if (row === undefined) continue
-        found.push(receiptOf(row))
-        break
+      let newest: Row | undefined
+      for (const bucket of buckets) {
+        const row = this.#get.receipt.get(bucket, key.target, key.source, key.id)
+        if (row !== undefined && (newest === undefined || (row['at'] as number) > (newest['at'] as number)))
+          newest = row
       }
+      if (newest !== undefined) found.push(receiptOf(newest))
     }
     return found
   }

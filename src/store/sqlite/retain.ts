@@ -2,7 +2,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { carriedMessages, carriedRemoved, instanceCount, messageCount, type Tally } from '../../core/counts.ts'
 import type { RetentionCut, Tombstone } from '../store.ts'
-import { dayOf } from './commit.ts'
+import type { Buckets } from './buckets.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import type { Rare } from './rare.ts'
@@ -27,8 +27,8 @@ const STATEMENTS = {
   instance: 'delete from pawl_instances where k = ?',
   stone: 'insert or replace into pawl_tombstones values (?, ?, ?, ?, ?)',
   // By its key and not by rowid, which these tables do not have.
-  receipts: `delete from pawl_receipts where (day, target, source, id) in
-    (select day, target, source, id from pawl_receipts where day < ? limit ?)`,
+  receipts: `delete from pawl_receipts where (bucket, target, source, id) in
+    (select bucket, target, source, id from pawl_receipts where bucket <= ? limit ?)`,
   deadUnits:
     'select count(*) n from (select unit from pawl_dead_letters where at < ? order by at, n limit ?) where unit = 1',
   dead: 'delete from pawl_dead_letters where n in (select n from pawl_dead_letters where at < ? order by at, n limit ?)',
@@ -44,19 +44,22 @@ export class Retainer {
   readonly #names: Names
   readonly #ids: Ids
   readonly #rare: Rare
+  readonly #buckets: Buckets
   readonly #run: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
 
-  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Rare) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Rare, buckets: Buckets) {
     this.#names = names
     this.#ids = ids
     this.#rare = rare
+    this.#buckets = buckets
     const run: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) run[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#run = run as Record<keyof typeof STATEMENTS, StatementSync>
   }
 
-  /** One batch of what `Store.retain` says; answers the number of rows that went. */
-  retain(cut: RetentionCut, tally: Tally): number {
+  /** One batch of what `Store.retain` says, at the store's time `now`; answers the number of rows that went. */
+  retain(cut: RetentionCut, tally: Tally, now: number): number {
+    this.#buckets.fit(now - cut.receiptsBefore)
     let left = cut.limit
     const spend = (rows: number): void => {
       left -= rows
@@ -68,7 +71,7 @@ export class Retainer {
       }
       if (left > 0) spend(Number(this.#run.outside.run(cut.endedBefore * STAMPS_A_MS, left).changes))
     }
-    if (left > 0) spend(Number(this.#run.receipts.run(dayOf(cut.receiptsBefore), left).changes))
+    if (left > 0) spend(Number(this.#run.receipts.run(cut.receiptsBefore, left).changes))
     if (left > 0) spend(Number(this.#run.stones.run(cut.receiptsBefore, left).changes))
     if (left > 0 && cut.deadBefore !== undefined) {
       const units = Number(this.#run.deadUnits.get(cut.deadBefore, left)!['n'])

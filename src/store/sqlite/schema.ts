@@ -84,5 +84,13 @@ const BOOKS = `
   ) strict, without rowid;
   create index pawl_tombstones_at on pawl_tombstones (at);`
 
+/** A bucket was a day, and named by its number; now it is named by its end (buckets.ts). */
+const BUCKETS = `
+  alter table pawl_receipts rename column day to bucket;
+  update pawl_receipts set bucket = (bucket + 1) * 86400000;`
+
 /** From an empty file to the present schema. Only ever appended to: what was released is in somebody's file. */
-export const migrations: readonly Migration[] = [{ title: 'the first tables', sql: INSTANCES + MESSAGES + BOOKS }]
+export const migrations: readonly Migration[] = [
+  { title: 'the first tables', sql: INSTANCES + MESSAGES + BOOKS },
+  { title: 'buckets of receipts of any width', sql: BUCKETS },
+]

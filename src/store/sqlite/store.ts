@@ -339,7 +339,7 @@ class SqliteStore implements Store {
   }
 
   async retain(session: string, cut: RetentionCut): Promise<number> {
-    return (await this.#erasing(session, ({ retainer }, tally) => retainer.retain(cut, tally))) ?? 0
+    return (await this.#erasing(session, ({ retainer }, tally) => retainer.retain(cut, tally, this.#tick()))) ?? 0
   }
 
   async remove(session: string, stone: Tombstone): Promise<boolean> {
