@@ -72,7 +72,7 @@ export class Client {
   /** Gives an input to whoever owns its target. */
   async submit(target: Target, input: Input | EventLetter, call: Call = {}): Promise<Told> {
     const parts = this.engine.check()
-    this.#refuseOverload()
+    if (isOutside(input, call)) this.#refuseOverload()
     const item = parts.router.item(target, input, {
       since: this.engine.clock.monotonic(),
       counted: call.delivery?.deadLetter !== undefined,
@@ -136,11 +136,13 @@ export class Client {
   async #receipt(item: Item): Promise<Told> {
     const key = { target: receiptTarget(item), source: item.delivery?.dedup?.source ?? '', id: item.input.id }
     for (;;) {
-      // The receipt of what is redriven is of its first coming as long as the dead letter is there.
+      // The receipt of what is redriven is of its first coming as long as the dead letter is there. It goes in the commit that writes the
+      // new one: where there is none then, somebody else has redriven or discarded it.
       const letter = item.delivery?.deadLetter
       const decided = letter === undefined || (await this.engine.store.deadLetter(letter)) === null
       const [receipt] = decided ? await this.engine.store.receipts([key]) : []
       if (receipt !== undefined) return toldBy(receipt)
+      if (letter !== undefined && decided) return goneLetter(letter)
       await this.pause(POLL_MS)
       this.engine.check()
     }
@@ -203,6 +205,10 @@ export class Client {
 /** Rows of the journal that are read of what an instance did between two looks. */
 const PASSED = 1_000
 
+/** What makes more work; operators and cancels make less of it. */
+const isOutside = ({ kind }: Input | EventLetter, { delivery }: Call): boolean =>
+  (kind === 'message' || kind === 'event' || kind === 'start') && delivery?.deadLetter === undefined
+
 const elapsed = ({ machine, id }: Target, withinMs: number): PawlError =>
   new PawlError('WITHIN_ELAPSED', `${machine} "${id}" did not come there within ${withinMs} ms; it goes its way`)
 
@@ -213,6 +219,13 @@ export const unknownInstance = (target: Target, messageId?: string): PawlError =
     `there is no ${target.machine} "${target.id}"`,
     messageId === undefined ? {} : { messageId },
   )
+
+const goneLetter = (letter: string): Told => ({
+  fate: 'bad',
+  code: 'UNKNOWN_DEAD_LETTER',
+  message: `the dead letter "${letter}" is gone: somebody else has redriven or discarded it`,
+  entries: [],
+})
 
 function toldBy(receipt: ReceiptRow): Told {
   const { outcome, why, state, seq } = receipt
