@@ -78,8 +78,8 @@ function sumsOf(item: Item, instance: Instance | undefined, kept: boolean): Tall
     tally.add(messageCount('waiting'))
     if (!item.counted) tally.add(messageCount('accepted'))
   } else if (item.delivery?.deadLetter !== undefined) {
-    // It is its dead letter still.
-    if (item.inbox !== undefined) tally.add(messageCount('accepted'), -1)
+    // It is its dead letter still. A discard of it was never accepted.
+    if (item.inbox !== undefined && unit) tally.add(messageCount('accepted'), -1)
   } else if (item.counted && unit) {
     // It was accepted, and cannot be kept in any table: that is told, loudly, and counted as discarded.
     tally.add(messageCount('discarded'))
