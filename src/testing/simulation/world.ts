@@ -56,6 +56,8 @@ export class World {
   readonly #o: WorldOptions
   readonly #deeds: ReadonlyMap<string, Deed>
   readonly records = new Map<string, KeyRecord>()
+  /** What somebody who asked was told of a key, before it was done: it stays so. */
+  readonly #refusedEarly = new Map<string, string>()
   /** Keys of deeds that were undone before they were done. */
   readonly #undoneEarly = new Set<string>()
   /** Chance of each course; what is left over goes well. */
@@ -104,7 +106,7 @@ export class World {
     if (record?.settled === 'done') return { answer: deed.answer(input, key) }
     const code = record?.code ?? deed.failures?.[0]?.code
     // An undo is always wanted still.
-    if (code !== undefined && record?.settled === undefined) this.#undoneEarly.add(key)
+    if (code !== undefined && record?.settled === undefined) this.#refusedEarly.set(key, code)
     return { code }
   }
 
@@ -156,9 +158,10 @@ export class World {
       return
     }
     const failure = deed.failures?.find(({ chance }) => this.#o.random.chance(chance))
-    record.settled = failure === undefined ? 'done' : 'refused'
-    record.code = failure?.code
-    if (failure === undefined && deed.undoes !== undefined) this.#undo(deed.undoes(input))
+    const code = this.#refusedEarly.get(record.key) ?? failure?.code
+    record.settled = code === undefined ? 'done' : 'refused'
+    record.code = code
+    if (code === undefined && deed.undoes !== undefined) this.#undo(deed.undoes(input))
   }
 
   #undo(key: string): void {
