@@ -19,6 +19,7 @@ import { Registry } from './registry.ts'
 import { Parts } from './parts.ts'
 import type { EngineHealth, EngineLog, EngineOptions, Host } from './host.ts'
 import { boxOf } from './route.ts'
+import { Strangers } from './strangers.ts'
 import { StoreTime } from './time.ts'
 import { Watchers } from './watch.ts'
 import { Wheel } from './wheel.ts'
@@ -52,6 +53,7 @@ export class Engine implements Host {
   #gaveUp = false
   #ending: Promise<void> = Promise.resolve()
   readonly #options: EngineOptions
+  readonly #strangers: Strangers
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -65,6 +67,7 @@ export class Engine implements Host {
     this.wheel = new Wheel(this.clock)
     this.lifecycle = new Lifecycle((text, error) => this.log({ level: 'error', text, error }))
     this.mailbox = new Mailbox((item) => this.#rank(item))
+    this.#strangers = new Strangers(this.store, this.registry, this.clock)
   }
 
   /** Opens the store and the session, acquires partitions, and starts to work. */
@@ -79,6 +82,8 @@ export class Engine implements Host {
     const opened = await this.store.open(partitions === undefined ? {} : { partitions })
     try {
       await checkGraphs(this.store, this.registry, (text) => this.log({ level: 'warn', text }))
+      await this.#strangers.look()
+      for (const text of this.#strangers.problems) this.log({ level: 'warn', text })
       this.#parts = new Parts(this, this.#options, opened.partitions)
       await this.#parts.sessions.open()
       this.#parts.lane.start()
@@ -214,6 +219,9 @@ export class Engine implements Host {
     if (!this.time.doubts && this.time.problem !== undefined) problems.push(this.time.problem)
     // A body that does not settle stops itself alone.
     problems.push(...(this.#parts?.attempts.problems ?? []))
+    if (running) this.#strangers.refresh()
+    problems.push(...this.#strangers.problems)
+    if (this.#phase === 'new') problems.push('this app is not started: call `await app.start()` first')
     return {
       ready,
       alive: this.#broken === undefined && this.#phase !== 'stopped',

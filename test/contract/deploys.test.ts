@@ -111,6 +111,60 @@ onBothStores('deploys', (make) => {
     expect(s.world.logs.some(({ level, text }) => level === 'warn' && text.includes('job'))).toBe(true)
     expect(await app.send(more, 'i', Go({}))).toMatchObject({ outcome: 'applied', state: 'more' })
   })
+  describe('living instances that no code here can move are told, in the log and by health, and refuse nothing', () => {
+    test('a machine that was taken out', async () => {
+      const s = await scene()
+      for (const id of ['i', 'j', 'k']) await s.app.run(s.v1, { id, data: {} })
+      for (let n = 0; n < 2; n++) {
+        await s.app.send(s.v1, 'k', Go({}))
+        await s.clock.settle()
+        if (n === 0) s.hands.at(-1).answer({ n: 1 })
+        await s.clock.settle()
+      }
+      expect(await stateOf(s.app, s.v1, 'k')).toMatchObject({ status: 'done' })
+      await s.world.stop(s.app)
+      const other = machine('other', {
+        data: z.object({}),
+        initial: 'a',
+        states: { a: { after: { '1 day': 'b' } }, b: { final: 'done' } },
+      })
+      const services = [service('s', { machines: [other] })]
+      const app = await s.world.start(services)
+      const line = expect.stringMatching(/^2 living instances of job,/) as string
+      expect(await app.health()).toMatchObject({ ready: true, alive: true, problems: [line] })
+      expect(s.world.logs).toContainEqual({ level: 'warn', text: line })
+      // Given to a service again, they go on, and nobody speaks of them any more.
+      await s.world.stop(app)
+      const next = await s.world.start(of(s.v1))
+      expect(await next.health()).toMatchObject({ ready: true, problems: [] })
+      expect(await next.send(s.v1, 'i', Go({}))).toMatchObject({ outcome: 'applied' })
+    })
+    test('a newer version', async () => {
+      const s = await scene()
+      const v2 = second(s.hands)
+      const app = await deploy(s, s.app, v2)
+      await app.run(v2, { id: 'new', data: { count: 1 } })
+      const back = await deploy(s, app, s.v1)
+      const { ready, problems } = await back.health()
+      expect([ready, problems]).toEqual([true, [expect.stringMatching(/^1 living instances of job are of version 2,/)]])
+    })
+    test('what another build does meanwhile is seen within a minute or so', async ({ skip }) => {
+      const s = await scene()
+      skip(s.world.kind !== 'memory', 'one worker alone')
+      const v2 = second(s.hands)
+      const newer = await s.world.start(of(v2))
+      await s.clock.leap(MINUTE)
+      // Those of the older build's partitions it starts by its own lights, or not at all.
+      const runs = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => newer.run(v2, { id: `i${n}`, data: { count: n } }))
+      void Promise.allSettled(runs)
+      await s.clock.advance(SECOND)
+      await s.app.health()
+      await s.clock.leap(MINUTE)
+      await s.app.health()
+      await s.clock.settle()
+      expect((await s.app.health()).problems).toEqual([expect.stringContaining('version 2')])
+    })
+  })
   describe('what breaks a living instance is refused before it runs, with the list (F83)', () => {
     test('BREAKS_INSTANCES', async () => {
       const s = await scene()
