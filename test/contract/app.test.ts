@@ -496,7 +496,11 @@ onBothStores('the app', (make, kind) => {
       const { services, world, job } = await scene()
       const app = world.make(services)
       for (const call of calls(app, job)) await expect(call()).rejects.toMatchObject({ code: 'NOT_STARTED' })
-      expect(await app.health()).toMatchObject({ ready: false })
+      expect(await app.health()).toMatchObject({
+        ready: false,
+        alive: true,
+        problems: [expect.stringContaining('not started') as string],
+      })
       await app.stop()
     })
     test('after `stop`: STOPPED; a second stop is nothing', async () => {

@@ -203,6 +203,36 @@ onBothStores('a store in trouble', (make) => {
     })
   })
 
+  test('more waits than can be worked off: new messages are refused, operators and cancels are not', async () => {
+    const { world, app, counter, clock } = await scene(['i'])
+    let red = true
+    world.faults.commit = (through, ...call) =>
+      red ? Promise.resolve({ kind: 'full', error: disk }) : through(...call)
+    const o = { within: '1 hour' } as const
+    const work = [app.send(counter, 'i', Add({ n: 1 }), o)]
+    await clock.settle()
+    work.push(app.send(counter, 'i', Add({ n: 1 }), o))
+    await clock.advance(11 * SECOND)
+    // As if there were so many.
+    const { mailbox } = world.engine(app)
+    mailbox.size += 50_000
+    const overloaded = { code: 'OVERLOADED' }
+    await expect(app.send(counter, 'i', Add({ n: 1 }))).rejects.toMatchObject(overloaded)
+    await expect(app.emit(Said({ id: 'i' }))).rejects.toMatchObject(overloaded)
+    await expect(app.run(counter, { id: 'j', data: {} })).rejects.toMatchObject(overloaded)
+    const retry = app.operate.retry(counter, 'i', { why: 'x' })
+    const cancel = app
+      .get(counter, 'i')
+      .cancel({ why: 'x' })
+      .catch((error: { code: string }) => error.code)
+    mailbox.size -= 50_000
+    red = false
+    await clock.advance(2 * SECOND)
+    expect(await Promise.all(work)).toMatchObject([{ outcome: 'applied' }, { outcome: 'applied' }])
+    expect(await retry).toMatchObject({ outcome: 'refused', why: 'not-stalled' })
+    expect(await cancel).not.toBe('OVERLOADED')
+  })
+
   describe('a log that fails changes nothing', () => {
     test.each([
       [
