@@ -75,15 +75,18 @@ class Level {
     if (this.#turns.length === 1) return this.#only(this.#turns[0] ?? '', limit)
     const taken: string[] = []
     while (taken.length < limit && this.#turns.length > 0) {
+      const keys = this.#turns
+      const served = Math.min(keys.length, limit - taken.length)
       const left: string[] = []
-      for (const fair of this.#turns) {
+      for (const fair of keys.slice(0, served)) {
         const queue = this.#queues.get(fair)
-        const box = taken.length < limit ? queue?.shift() : undefined
+        const box = queue?.shift()
         if (box !== undefined) taken.push(box)
         if (queue !== undefined && queue.length > 0) left.push(fair)
         else this.#queues.delete(fair)
       }
-      this.#turns = left
+      // Those that had no turn this time are the first next time: else what fills every batch would keep them waiting for ever.
+      this.#turns = [...keys.slice(served), ...left]
     }
     return taken
   }
