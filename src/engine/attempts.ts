@@ -73,7 +73,7 @@ function openOf(box: string, calls: Calls | null): readonly Open[] {
 /** A copy: the body may go on with its own. Throws NOT_JSON into the body, whose fault it is. */
 function progressOf(progress: unknown, { activity }: AttemptOf): unknown {
   try {
-    return freezeJson(structuredClone(progress), 'the progress')
+    return freezeJson(progress, 'the progress')
   } catch (error) {
     const why = `heartbeat() of activity "${activity}" keeps its progress as JSON: ${errorText(error)}`
     throw new PawlError('NOT_JSON', why, { cause: error })
