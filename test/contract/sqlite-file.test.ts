@@ -93,11 +93,24 @@ describe('the file', () => {
     }
   })
 
-  test('that exists keeps its mode', async () => {
-    writeFileSync(at('shop.db'), '', { mode: 0o640 })
-    chmodSync(at('shop.db'), 0o640)
-    await open(at('shop.db'))
-    expect(modeOf('shop.db')).toBe('640')
+  test('that exists is taken from others, with all that lies beside it', async () => {
+    await filled(at('shop.db'))
+    const db = new DatabaseSync(at('shop.db'))
+    db.exec('create table carts (id text)')
+    for (const name of ['shop.db', 'shop.db-wal', 'shop.db-shm', 'shop.db-lock']) chmodSync(at(name), 0o644)
+    const store = await open(at('shop.db'))
+    await store.append([letterOf('a')], {})
+    for (const name of ['shop.db', 'shop.db-wal', 'shop.db-shm', 'shop.db-lock'])
+      expect([name, modeOf(name)]).toEqual([name, '600'])
+    db.close()
+  })
+
+  test('through a link: the file itself is taken from others', async () => {
+    await filled(at('shop.db'))
+    chmodSync(at('shop.db'), 0o664)
+    symlinkSync(at('shop.db'), at('link.db'))
+    await open(at('link.db'))
+    expect(modeOf('shop.db')).toBe('600')
   })
 
   test('needs a directory, and says so', async () => {

@@ -25,6 +25,8 @@ export interface OpenFile {
 }
 
 const PRIVATE = 0o600
+/** What is none of others' business. */
+const OTHERS = 0o077
 // A user's own connection may write to the same file: its transactions are waited for this long.
 const BUSY_TIMEOUT_MS = 5_000
 // 32 MiB of pages: with a million instances in the file 64 MiB were no faster (bench/), and 16 MiB hardly slower.
@@ -69,15 +71,34 @@ function checkAccess(path: string): void {
 }
 
 /**
- * Creates the file, for its owner alone. One that exists is left alone: opening and closing it here would drop every lock that
- * this process holds on it (POSIX), the store's own lock among them.
+ * Takes from everybody but its owner what they may do with a file: it was copied, restored or made by hand under a usual umask, and holds
+ * customers' data. By name: opening and closing it here would drop every lock that this process holds on it (POSIX), the store's own among
+ * them. Throws PawlError `STORE_MODE` where it belongs to somebody else.
  */
+function makePrivate(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined || (found.mode & OTHERS) === 0) return
+  try {
+    chmodSync(path, found.mode & ~OTHERS & 0o777)
+  } catch (error) {
+    throw new PawlError(
+      'STORE_MODE',
+      `others may read or write ${path} (mode ${(found.mode & 0o777).toString(8)}), and that cannot be changed here: run \`chmod 600\` as its owner`,
+      { cause: error, details: { path } },
+    )
+  }
+}
+
+/** Creates the file, for its owner alone, or makes one that exists so. */
 function createPrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', PRIVATE))
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EEXIST') return
+    if (code === 'EEXIST') {
+      makePrivate(path)
+      return
+    }
     if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') throw readOnly(path, error)
     if (code === 'ENOSPC' || code === 'EDQUOT')
       throw new PawlError('STORE_FULL', `the store ${path} cannot be created: the disk is full`, {
@@ -123,6 +144,7 @@ export function openFile(path: string): OpenFile {
   let db: DatabaseSync | undefined
   try {
     createPrivate(real)
+    for (const beside of ['-wal', '-shm']) makePrivate(`${real}${beside}`)
     db = new DatabaseSync(real, { timeout: BUSY_TIMEOUT_MS })
     db.exec(PRAGMAS)
   } catch (error) {
