@@ -15,6 +15,7 @@ import type { Store, Target } from '../store/store.ts'
 import { checkGraphs } from './deploy.ts'
 import { Mailbox, type Item } from './mailbox.ts'
 import { Ownership } from './ownership.ts'
+import { rankOf } from './rank.ts'
 import { Registry } from './registry.ts'
 import { Parts } from './parts.ts'
 import type { EngineHealth, EngineLog, EngineOptions, Host } from './host.ts'
@@ -66,7 +67,7 @@ export class Engine implements Host {
     this.time = new StoreTime(this.clock, !this.store.features.sessions)
     this.wheel = new Wheel(this.clock)
     this.lifecycle = new Lifecycle((text, error) => this.log({ level: 'error', text, error }))
-    this.mailbox = new Mailbox((item) => this.#rank(item))
+    this.mailbox = new Mailbox((item) => rankOf(this.registry, this.#parts?.cache, item))
     this.#strangers = new Strangers(this.store, this.registry, this.clock)
   }
 
@@ -256,20 +257,5 @@ export class Engine implements Host {
 
   get stopped(): boolean {
     return this.#broken !== undefined || this.#gaveUp || this.#phase === 'stopped'
-  }
-
-  #rank(item: Item): { readonly priority: number; readonly fair: string } {
-    const definition = this.registry.machines.get(item.target.machine)
-    if (definition === undefined) return { priority: 0, fair: '' }
-    const { priority, fairBy } = definition
-    if (fairBy === undefined) return { priority, fair: '' }
-    const hot = this.#parts?.cache.get(item.box)?.instance?.fairKey ?? undefined
-    if (hot !== undefined) return { priority, fair: hot }
-    if (item.input.kind !== 'start') return { priority, fair: '' }
-    try {
-      return { priority, fair: String(fairBy({ id: item.target.id, data: definition.dataOf(item.input.data) })) }
-    } catch {
-      return { priority, fair: '' } // the start itself will say what is wrong
-    }
   }
 }

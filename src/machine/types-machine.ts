@@ -70,7 +70,8 @@ export type MachineOptions<
   priority?: number
   /**
    * Whose turn it is: among what is ready with equal priority, instances with different keys (a customer, a tenant) take turns, however many each
-   * has. Asked at the start and when the data change. PostgreSQL and SQLite alike.
+   * has. Asked at the start and when the data change. Messages to an instance that is not in memory, and events from outside, are not told apart:
+   * together they take turns as one key. PostgreSQL and SQLite alike.
    */
   fairBy?: (given: { readonly id: string; readonly data: D }) => string
   /**

@@ -1,15 +1,22 @@
 // Whose turn it is: higher priority first, then fairness keys in turn.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { command, machine, service } from '../../src/index.ts'
+import { command, event, machine, service } from '../../src/index.ts'
 import type { App } from '../../src/index.ts'
 import { onBothStores } from '../support/world.ts'
 
 const Work = command('work', { data: z.object({}) })
+const Begin = event('begin', { data: z.object({ id: z.string(), tenant: z.string() }), key: (d) => d.id })
 const job = (name: string, priority: number) =>
   machine(name, {
     data: z.object({ tenant: z.string(), done: z.number().default(0) }),
-    receives: [Work],
+    receives: [Work, Begin],
+    start: {
+      begin: ({ tenant }) => {
+        if (tenant === 'throws') throw new Error('no such tenant')
+        return tenant === 'rejects' ? (Promise.reject(new Error('no such tenant')) as never) : { tenant }
+      },
+    },
     priority,
     fairBy: ({ data }) => data.tenant,
     initial: 'a',
@@ -41,6 +48,23 @@ onBothStores('turns', (make) => {
       expect(order.length).toBeLessThanOrEqual(100)
       await Promise.all(flood)
       expect(order).toHaveLength(10_004)
+    })
+    test('so with 10,000 ready messages that start', async () => {
+      const { app, order } = await scene(50)
+      const begin = (id: string, tenant: string) => app.send(plain, id, Begin({ id, tenant }), { within: '1 hour' })
+      const flood = Array.from({ length: 10_000 }, (_, n) => begin(`a${n}`, 'a'))
+      await Promise.all(['b', 'c'].map((tenant) => begin(`${tenant}1`, tenant)))
+      expect(order.length).toBeLessThanOrEqual(100)
+      await Promise.all(flood)
+      expect(order).toHaveLength(10_002)
+    })
+    test('a `start` or `fairBy` that fails, or promises, is told to its sender alone', async () => {
+      const { app } = await scene(50)
+      for (const tenant of ['throws', 'rejects'])
+        await expect(app.send(plain, tenant, Begin({ id: tenant, tenant }))).rejects.toMatchObject({
+          code: 'HANDLER_FAILED',
+        })
+      expect(await app.send(plain, 'x', Begin({ id: 'x', tenant: 'x' }))).toMatchObject({ outcome: 'applied' })
     })
     test('one key with many ready messages keeps nobody else waiting', async () => {
       const { app, order } = await scene(20)
