@@ -217,11 +217,14 @@ export class Attempts {
 
   #enter(of: AttemptOf, planned: Planned, activity: ActivityDefinition, call: CallRecord): void {
     if (planned.cancelled || this.#stopped) return
-    if (!this.#ports.mayStart()) {
-      planned.alarm = this.#ports.wheel.set(LEASE_LOOK_MS, () => this.#enter(of, planned, activity, call))
-      return
-    }
-    this.#ports.limits.enter(activity, planned, () => this.#start(of, activity, call))
+    const { limits, mayStart, wheel } = this.#ports
+    // Asked when its turn has come, which may be long after it began to wait.
+    limits.enter(activity, planned, () => {
+      const may = mayStart()
+      if (may) this.#start(of, activity, call)
+      else planned.alarm = wheel.set(LEASE_LOOK_MS, () => this.#enter(of, planned, activity, call))
+      return may
+    })
   }
 
   #start(of: AttemptOf, activity: ActivityDefinition, call: CallRecord): void {

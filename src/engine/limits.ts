@@ -13,8 +13,11 @@ export interface Entrant extends Standing {
 
 interface Waiting {
   readonly who: Entrant
-  readonly start: () => void
+  readonly start: Start
 }
+
+/** Starts an attempt; false: none was started, and whoever waited will ask again. */
+export type Start = () => boolean
 
 class Limit {
   readonly #concurrency: number
@@ -33,7 +36,7 @@ class Limit {
     this.#wheel = wheel
   }
 
-  enter(who: Entrant, start: () => void): void {
+  enter(who: Entrant, start: Start): void {
     this.#waiting.add(who, { who, start })
     this.#pump()
   }
@@ -49,7 +52,9 @@ class Limit {
       if (next === undefined || next.who.cancelled) continue
       this.#running += 1
       if (this.#rate !== undefined) this.#started.push(this.#clock.monotonic())
-      next.start()
+      if (next.start()) continue
+      this.#running -= 1
+      this.#started.pop()
     }
   }
 
@@ -84,7 +89,7 @@ export class Limits {
 
   /** Calls `start` when it is its turn, at once where the activity has no limits; never where it is cancelled before. Whoever
    *  started must `leave`. */
-  enter(activity: ActivityDefinition, who: Entrant, start: () => void): void {
+  enter(activity: ActivityDefinition, who: Entrant, start: Start): void {
     if (activity.concurrency === undefined && activity.rate === undefined) {
       start()
       return

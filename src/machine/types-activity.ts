@@ -68,7 +68,8 @@ export interface ActivityOptions<I, D, OI, O, F extends string> {
   timeout?: Duration
   /** The longest silence between two `heartbeat()`; after it the attempt counts as lost. Default: none is asked for. */
   heartbeat?: Duration
-  /** Attempts at once, over all workers; approximate for the length of a lease while workers come and go. Default: no limit. */
+  /** Attempts at once, over all workers; approximate for the length of a lease while workers come and go. One that timed out counts until its
+   *  body has settled, at most 10 seconds; then others start beside it. Default: no limit. */
   concurrency?: number
   /** Attempts started in any stretch of time that is `per` long, over all workers; as approximate. Waiting for a turn is no attempt: no timeout runs. */
   rate?: { count: number; per: Duration }

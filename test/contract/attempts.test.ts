@@ -7,7 +7,7 @@ import { Hands, onBothStores, stateOf } from '../support/world.ts'
 
 const output = z.object({ n: z.number() })
 
-onBothStores('attempts', (make) => {
+onBothStores('attempts', (make, kind) => {
   describe('a `key` of the user’s own', () => {
     /** Asks until the answer is large enough, each time with the same key. */
     function pollerOf(hands: Hands, key: string | undefined, retry: { attempts?: number } = {}) {
@@ -187,6 +187,23 @@ onBothStores('attempts', (make) => {
       })
     const workOf = (hands: Hands) =>
       activity('work', { input: z.object({ id: z.string() }), output, concurrency: 1, run: hands.run })
+    test.runIf(kind === 'memory')('a turn that comes when the lease runs out is not taken', async () => {
+      const hands = new Hands()
+      const plain = jobOf('plain', 0, workOf(hands))
+      const world = make()
+      const app = await world.start([service('s', { machines: [plain] })])
+      for (const id of ['i', 'j']) await app.run(plain, { id, data: { tenant: 'a' } })
+      await world.clock.settle()
+      world.faults.renew = () => Promise.reject(new Error('no answer'))
+      await world.clock.advance(9 * SECOND)
+      hands.at(0).answer({ n: 1 })
+      await world.clock.settle()
+      expect((await stateOf(app, plain, 'i')).status).toBe('done')
+      expect(hands.calls).toHaveLength(1)
+      delete world.faults.renew
+      await world.clock.advance(5 * SECOND)
+      expect(hands.calls).toHaveLength(2)
+    })
     test('fairness keys take turns, and a higher priority comes first', async () => {
       const hands = new Hands()
       const work = workOf(hands)
