@@ -323,6 +323,20 @@ onBothStores('a store in trouble', (make) => {
         await Promise.all(many.map((id) => app.send(counter, id, Add({ n: 1 })).catch(() => 0)))
       expect(Math.max(...sent)).toBeGreaterThan(20)
     })
+    test('a copy of the message that is kept with it is known, and stands in its order', async () => {
+      const { world, app, counter } = await scene()
+      refuse(world, 'i')
+      const send = () => app.send(counter, 'i', Add({ n: 1 }), { id: 'once' })
+      expect(await send()).toMatchObject({ outcome: 'deferred' })
+      expect(await send()).toMatchObject({ outcome: 'duplicate', became: 'deferred' })
+      await app.send(counter, 'i', Say({ to: [] }))
+      delete world.faults.commit
+      await app.operate.retry(counter, 'i', { why: 'the store was mended' })
+      expect(await ns(app, counter)).toEqual({ i: 1 })
+      const names = (await historyOf(app, counter, 'i')).map(({ cause }) => cause.name)
+      expect(names.slice(-2)).toEqual(['add', 'say'])
+      expect(await send()).toMatchObject({ outcome: 'duplicate', became: 'applied' })
+    })
     test('several messages for it at once wait for an operator, in order', async () => {
       const { world, app, counter } = await scene(['i', 'j'])
       refuse(world, 'i')
