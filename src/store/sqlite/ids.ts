@@ -130,6 +130,8 @@ export class Ids {
     if (undo === undefined) return
     for (const key of undo.added) this.#recent.delete(key)
     for (const [key, k] of undo.removed) this.#recent.set(key, k)
+    // Names that went in the transaction may have been looked for in it: they are somebody's again.
+    this.#absent.clear()
     this.#generation = undo.generation
     if (undo.generation !== undefined) undo.generation.done = undo.done
     this.#undo = undefined
