@@ -30,6 +30,9 @@ const ROWS = { first: 200, least: 50, most: 5_000 } as const
 const BATCH_MS = { least: 5, most: 50 } as const
 const REST = 3
 const GROWTH = 1.25
+const WEIGHT = 0.2
+/** What a row is expected to take at first, in ms. */
+const ROW_MS = 0.02
 /** Between two batches while there is something to delete, at least; and while there is not. */
 const BUSY_MS = 5
 const QUIET_MS = 5_000
@@ -41,6 +44,7 @@ export class Retention {
   #turn: Promise<void> = Promise.resolve()
   #stopped = false
   #rows: number = ROWS.first
+  #msPerRow = ROW_MS
   #endedAt = -Infinity
 
   constructor(ports: RetentionPorts) {
@@ -85,15 +89,16 @@ export class Retention {
       onError('what is over could not be deleted', error)
     }
     const endedAt = clock.monotonic()
-    if (rows >= limit) this.#fit(endedAt - startedAt, startedAt - this.#endedAt)
+    if (rows >= limit) this.#fit((endedAt - startedAt) / rows, startedAt - this.#endedAt)
     this.#endedAt = endedAt
     this.#next(rows === 0 ? QUIET_MS : Math.max(BUSY_MS, (endedAt - startedAt) * REST))
   }
 
-  /** Grows slowly: one quick batch says little. */
-  #fit(ms: number, restedMs: number): void {
+  /** One batch says little: a checkpoint may have come in it. So what is expected of a row changes slowly, and batches grow slowly. */
+  #fit(msPerRow: number, restedMs: number): void {
+    this.#msPerRow += (msPerRow - this.#msPerRow) * WEIGHT
     const wantedMs = Math.min(BATCH_MS.most, Math.max(BATCH_MS.least, restedMs / REST))
-    const wanted = Math.floor((this.#rows * wantedMs) / Math.max(ms, wantedMs / GROWTH))
+    const wanted = Math.floor(Math.min(wantedMs / this.#msPerRow, this.#rows * GROWTH))
     this.#rows = Math.min(ROWS.most, Math.max(ROWS.least, wanted))
   }
 }
