@@ -25,9 +25,6 @@ export interface Before {
   readonly fresh: ReadonlySet<string>
 }
 
-/** By what a parent knows a child. */
-export const childKey = (machine: string, id: string): string => `${machine}\0${id}`
-
 /** Limits of one instance; the error names them. */
 export const LIMITS = {
   steps: 100,

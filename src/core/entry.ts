@@ -1,11 +1,12 @@
 // Leaving and entering a state: timers, calls, children, what is emitted on entry.
 import { callKey, customKey } from '../base/id.ts'
 import type { Given, StateDefinition, TimerDefinition } from '../machine/definition.ts'
-import { childKey, groupTimer, hasOpenCall, openCalls, type Draft } from './draft.ts'
+import { groupTimer, hasOpenCall, openCalls, type Draft } from './draft.ts'
 import { emitted } from './emit.ts'
 import { ask, check, fitted, frozen, HandlerFailure } from './failure.ts'
+import { childKey, isOver } from './family.ts'
 import { givenOf, wanted } from './given.ts'
-import type { CallRecord, ChildRecord, JournalCause, JournalEntry, Spawn, TimerRecord } from './model.ts'
+import type { CallRecord, JournalCause, JournalEntry, Spawn, TimerRecord } from './model.ts'
 
 /** Ends what belongs to the present state. Answers the calls that are given up: superseded before they started, or interrupted. */
 export function leave(draft: Draft): readonly string[] {
@@ -73,10 +74,6 @@ function callsOf(
   }
   return calls
 }
-
-/** Whether a child has come to its end. */
-export const isOver = ({ status }: Pick<ChildRecord, 'status'>): boolean =>
-  status === 'done' || status === 'failed' || status === 'cancelled'
 
 /** The `seq` of a child that could not be started: it is missing still. */
 export const UNSTARTED = -1

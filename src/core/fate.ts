@@ -1,11 +1,12 @@
 // Where a message may go: the table of fates, row by row. Pure: a function of the definition, the instance and the message.
 import type { EdgeDefinition, Given, StateDefinition, StepDefinition } from '../machine/definition.ts'
-import { causeOf, childKey, heldByCall, openCalls, type Draft } from './draft.ts'
+import { causeOf, heldByCall, openCalls, type Draft } from './draft.ts'
 import { choose, isNothing, leaves, patch, take, type Taking } from './edge.ts'
-import { isOver, leave } from './entry.ts'
+import { leave } from './entry.ts'
 import { ask } from './failure.ts'
+import { childKey, isOver } from './family.ts'
 import { follow } from './follow.ts'
-import { givenOf, wanted } from './given.ts'
+import { givenOf, idsOf } from './given.ts'
 import {
   hasEnded,
   type CancelInput,
@@ -104,7 +105,7 @@ function alsoCancelled(draft: Draft, given: Given): JournalEntry['cancelled'] {
   const named = new Map<string, ChildRecord>()
   for (const { kind, of, onCancel } of draft.definition.children.values()) {
     if (onCancel !== 'cancel') continue
-    for (const id of wanted(draft, kind, given).keys()) {
+    for (const id of idsOf(draft, kind, given)) {
       const key = childKey(of.name, id)
       const child = draft.children.get(key)
       if (child !== undefined && !isOver(child)) named.set(key, child)

@@ -1,12 +1,12 @@
 // What follows a transition without a new cause: `always`, children that are where they should be, a join that is complete,
 // a call without anything to wait for.
 import type { FollowDefinition, Given, GivenChild, StateDefinition } from '../machine/definition.ts'
-import { childKey, Draft, LIMITS } from './draft.ts'
+import { Draft, LIMITS } from './draft.ts'
 import { choose, isNothing, take } from './edge.ts'
-import { isOver } from './entry.ts'
 import { ask, HandlerFailure } from './failure.ts'
 import { freezeOwnJson } from '../base/json.ts'
-import { givenOf, members } from './given.ts'
+import { childKey, isOver, standingsOf, withChild } from './family.ts'
+import { givenOf, idsOf, member, members } from './given.ts'
 import type { ChildRecord, JournalCause } from './model.ts'
 
 /** Counts a transition that has no cause of its own; a machine that runs in a circle stalls. */
@@ -46,6 +46,7 @@ function once(draft: Draft, cause: JournalCause): boolean {
 function arrived(draft: Draft, state: StateDefinition, cause: JournalCause): boolean {
   const { seq, entry } = draft.next
   for (const of of state.until) {
+    if (of.any.size === 0) continue
     for (const child of members(draft, of.kind, givenOf(draft, cause))) {
       arrive(draft, of, child, cause)
       if (draft.next.entry !== entry || draft.next.status !== 'live') return true
@@ -99,29 +100,41 @@ function refuseUnnamedEnd({ kind, all, any }: FollowDefinition, { id, state, sta
   )
 }
 
-/** Whether every kind that says `all` is there. */
+/** Whether every kind that says `all` is there. By counts: children are looked at one by one only where there is an `if`, or to name one. */
 function allHold(draft: Draft, state: StateDefinition, cause: JournalCause): boolean {
   let holds = state.until.some((of) => of.all.size > 0)
-  for (const of of state.until)
-    for (const child of members(draft, of.kind, givenOf(draft, cause))) {
-      refuseUnnamedEnd(of, child)
-      if (!holds || of.all.size === 0) continue
-      holds =
-        of.all.has(child.state) && (of.if === undefined || ask('until.if', of.if, givenOf(draft, cause, { child })))
+  const given = givenOf(draft, cause)
+  for (const of of state.until) {
+    const kind = draft.definition.children.get(of.kind)
+    if (kind === undefined) continue
+    for (const [name, { over }] of standingsOf(draft.children, kind, idsOf(draft, of.kind, given))) {
+      const named = of.all.has(name) || of.any.has(name)
+      if (over > 0 && !named) for (const child of members(draft, of.kind, given)) refuseUnnamedEnd(of, child)
+      if (of.all.size > 0 && !of.all.has(name)) holds = false
     }
-  return holds
+  }
+  return holds && state.until.every((of) => eachHolds(draft, of, given, cause))
+}
+
+function eachHolds(
+  draft: Draft,
+  { kind, all, if: holds }: FollowDefinition,
+  given: Given,
+  cause: JournalCause,
+): boolean {
+  if (holds === undefined || all.size === 0) return true
+  return members(draft, kind, given).every((child) => ask('until.if', holds, givenOf(draft, cause, { child })))
 }
 
 /** A child has told where it is. True: it has come to another state than was known; undefined: that is no news. */
 export function noteChild(draft: Draft, told: ChildRecord): boolean | undefined {
-  const key = childKey(told.machine, told.id)
-  const known = draft.children.get(key)
+  const known = draft.children.get(childKey(told.machine, told.id))
   if (known === undefined) return undefined
   // One that was erased and started anew counts from 1 again; to stall is no row, and so the number stays.
   const stalled = told.seq === known.seq && told.status === 'stalled' && known.status !== 'stalled'
   if (!(told.seq > known.seq || told.incarnation > known.incarnation || stalled)) return undefined
   const child = freezeOwnJson(told, 'a child')
-  draft.children = new Map(draft.children).set(key, child)
+  draft.children = withChild(draft.children, child)
   return known.state !== child.state
 }
 
@@ -129,8 +142,8 @@ export function noteChild(draft: Draft, told: ChildRecord): boolean | undefined 
 export function childArrived(draft: Draft, machine: string, id: string, cause: JournalCause): void {
   const { entry } = draft.next
   for (const of of draft.at?.until ?? []) {
-    if (draft.definition.children.get(of.kind)?.of.name !== machine) continue
-    const child = members(draft, of.kind, givenOf(draft, cause)).find((member) => member.id === id)
+    if (of.any.size === 0 || draft.definition.children.get(of.kind)?.of.name !== machine) continue
+    const child = member(draft, of.kind, id, givenOf(draft, cause))
     if (child !== undefined) arrive(draft, of, child, cause)
     if (draft.next.entry !== entry || draft.next.status !== 'live') return
   }

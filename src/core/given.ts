@@ -1,10 +1,11 @@
 // What callbacks are given.
 import { checkId } from '../base/id.ts'
 import { PawlError } from '../base/errors.ts'
-import type { Given, GivenCause, GivenChild, SettledCall } from '../machine/definition.ts'
-import { childKey, LIMITS, type Draft } from './draft.ts'
+import type { ChildDefinition, Given, GivenCause, GivenChild, SettledCall } from '../machine/definition.ts'
+import { LIMITS, type Draft } from './draft.ts'
 import { ask, fits, HandlerFailure } from './failure.ts'
-import type { JournalCause } from './model.ts'
+import { childKey } from './family.ts'
+import type { ChildRecord, JournalCause } from './model.ts'
 
 /** Lazily, since most callbacks look at `data` alone. */
 class View implements Given {
@@ -42,8 +43,11 @@ class View implements Given {
     return (this.#settled ??= settledCalls(this.#draft, kind === 'cancel' || kind === 'operator'))
   }
   get children(): Readonly<Record<string, readonly GivenChild[]>> {
-    const kinds = [...this.#draft.definition.children.keys()]
-    return Object.fromEntries(kinds.map((kind) => [kind, members(this.#draft, kind, this)]))
+    const kinds = {}
+    // Each kind when it is asked for: most look at one.
+    for (const kind of this.#draft.definition.children.keys())
+      Object.defineProperty(kinds, kind, { enumerable: true, get: () => members(this.#draft, kind, this) })
+    return kinds
   }
 }
 
@@ -82,11 +86,75 @@ export function wanted(draft: Draft, kind: string, given: Given): ReadonlyMap<st
   return all
 }
 
-/** Those of them that exist, by their last notice. */
+/** What `each` answered for data that never change, by the kind and the instance's id. */
+const idsBy = new WeakMap<object, Map<ChildDefinition, { readonly id: string; readonly ids: ReadonlySet<string> }>>()
+
+/** The ids of the children of a kind. `each` is asked once for the same data, unless it looks at more than them. */
+export function idsOf(draft: Draft, kind: string, given: Given): ReadonlySet<string> {
+  const child = draft.definition.children.get(kind)
+  if (child === undefined) return none
+  let kinds = idsBy.get(given.data)
+  if (kinds === undefined) idsBy.set(given.data, (kinds = new Map()))
+  const known = kinds.get(child)
+  if (known?.id === given.id) return known.ids
+  const watched = new Watched(given)
+  const ids = new Set(wanted(draft, kind, watched as Given).keys())
+  if (!watched.lookedAround) kinds.set(child, { id: given.id, ids })
+  return ids
+}
+const none: ReadonlySet<string> = new Set()
+
+/** Tells whether a callback looked at more than the data. */
+class Watched {
+  readonly id: string
+  readonly data: Given['data']
+  readonly #given: Given
+  #looked = false
+  constructor(given: Given) {
+    this.#given = given
+    this.id = given.id
+    this.data = given.data
+  }
+  get lookedAround(): boolean {
+    return this.#looked
+  }
+  #around(): Given {
+    this.#looked = true
+    return this.#given
+  }
+  get need(): Given['need'] {
+    return this.#given.need
+  }
+  get now(): Date {
+    return this.#around().now
+  }
+  get cause(): GivenCause {
+    return this.#around().cause
+  }
+  get settled(): Given['settled'] {
+    return this.#around().settled
+  }
+  get children(): Given['children'] {
+    return this.#around().children
+  }
+}
+
+const viewOf = ({ id, state, data, status }: ChildRecord): GivenChild => ({ id, state, data, status })
+
+/** A child of a kind, by its last notice; undefined: the data do not name it, or it is not there. */
+export function member(draft: Draft, kind: string, id: string, given: Given): GivenChild | undefined {
+  if (!idsOf(draft, kind, given).has(id)) return undefined
+  const child = draft.children.get(childKey(draft.definition.children.get(kind)?.of.name ?? '', id))
+  return child && viewOf(child)
+}
+
+/** All of them that are there. */
 export function members(draft: Draft, kind: string, given: Given): readonly GivenChild[] {
-  const of = draft.definition.children.get(kind)?.of.name ?? ''
-  return [...wanted(draft, kind, given).keys()].flatMap((id) => {
-    const child = draft.children.get(childKey(of, id))
-    return child === undefined ? [] : [{ id, state: child.state, data: child.data, status: child.status }]
-  })
+  const machine = draft.definition.children.get(kind)?.of.name ?? ''
+  const all: GivenChild[] = []
+  for (const id of idsOf(draft, kind, given)) {
+    const child = draft.children.get(childKey(machine, id))
+    if (child !== undefined) all.push(viewOf(child))
+  }
+  return all
 }

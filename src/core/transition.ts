@@ -11,9 +11,10 @@
 //   I6  a timer fires only when `now` is at or past its due.
 //   I10 what a handler does wrong stays with its message or its instance.
 import type { MachineDefinition } from '../machine/definition.ts'
-import { causeOf, childKey, Draft, openCalls, type Before, type Context } from './draft.ts'
+import { causeOf, Draft, openCalls, type Before, type Context } from './draft.ts'
 import { UNSTARTED } from './entry.ts'
 import { stalls } from './failure.ts'
+import { withChild } from './family.ts'
 import { childArrived, follow, noteChild } from './follow.ts'
 import { migrate, stalledByMigration } from './migrate.ts'
 import { hasEnded, type Input, type JournalCause, type Stall } from './model.ts'
@@ -119,7 +120,7 @@ function notice(draft: Draft, input: Of<'notice'>): Ended {
   if (hasEnded(status)) return { fate: 'late' }
   if (problem !== undefined) {
     if (parent !== incarnation) return { fate: 'late' }
-    draft.children = new Map(draft.children).set(childKey(child.machine, child.id), { ...child, seq: UNSTARTED })
+    draft.children = withChild(draft.children, { ...child, seq: UNSTARTED })
     draft.stall(problem)
     return noted
   }

@@ -3,6 +3,7 @@
 // Nothing here is seen by anybody before the commit: replies, attempts and lifecycle events are kept until then. When the
 // commit fails the batch is thrown away whole, and its items go back to their boxes.
 import { conditionOf, instanceCount, messageCount, stateCount, Tally } from '../core/counts.ts'
+import { changedChildren } from '../core/family.ts'
 import { hasEnded, type ChildRecord, type Instance, type JournalEntry, type Waiting } from '../core/model.ts'
 import type { MachineDefinition } from '../machine/definition.ts'
 import type {
@@ -163,8 +164,7 @@ export class Batch {
       instances.push(stamped)
       this.#count(before.instance, stamped)
       if (touched.children !== before.children)
-        for (const [key, child] of touched.children)
-          if (before.children.get(key) !== child) children.push({ k: stamped.k, child })
+        for (const child of changedChildren(before.children, touched.children)) children.push({ k: stamped.k, child })
     }
     const heads: PartitionHead[] = [...this.heads].map(([partition, { head, stamp }]) => ({ partition, head, stamp }))
     return {

@@ -137,6 +137,75 @@ onBothStores('families', (make, kind) => {
   }
   const pool = (s: Scene, app = s.app) => stateOf(app, s.pool, 'p')
 
+  test('a large one: `each` is asked for new data, not for every notice of every child', async () => {
+    let asked = 0
+    const leaf = machine('leaf', {
+      data: z.object({}),
+      initial: 'a',
+      states: { a: { always: [{ to: 'b' }] }, b: { after: { '1 minute': 'c' } }, c: { final: 'done' } },
+    })
+    const tree = machine('tree', {
+      data: z.object({ size: z.number() }),
+      children: {
+        leaves: {
+          of: leaf,
+          each: ({ data }) => {
+            asked += 1
+            return Array.from({ length: data.size }, (_, i) => ({ id: `l${i}`, data: {} }))
+          },
+        },
+      },
+      initial: 'growing',
+      states: {
+        growing: {
+          until: { leaves: { all: 'b', any: { c: {} } } },
+          done: { to: 'grown', set: ({ data }) => ({ size: data.size - 1 }) },
+        },
+        grown: { until: { leaves: { all: 'c' } }, done: 'end' },
+        end: { final: 'done' },
+      },
+    })
+    const world = make()
+    const app = await world.start([service('s', { machines: [leaf, tree] })])
+    await app.run(tree, { id: 't', data: { size: 300 } })
+    await world.clock.settle()
+    expect(await stateOf(app, tree, 't')).toMatchObject({ state: 'grown' })
+    await world.clock.advance(MINUTE + SECOND)
+    expect(await stateOf(app, tree, 't')).toMatchObject({ state: 'end', data: { size: 299 } })
+    expect(asked).toBeLessThan(20)
+  })
+  test('`each` is asked again for the same data where it looks at more than them', async () => {
+    const { node } = familyOf(new Hands())
+    const site = machine('site', {
+      data: z.object({}),
+      children: {
+        first: { of: node, each: () => [{ id: 'x', data: {} }] },
+        meanwhile: {
+          of: node,
+          each: (given) => {
+            const { children } = given as unknown as { children: { first: readonly { state: string }[] } }
+            return children.first.some(({ state }) => state === 'ready') ? [] : [{ id: 'y', data: {} }]
+          },
+        },
+      },
+      initial: 'a',
+      states: {
+        a: {
+          until: { first: { all: 'ready', any: { gone: {} } }, meanwhile: { all: 'ready', any: { gone: {} } } },
+          done: 'b',
+        },
+        b: { final: 'done' },
+      },
+    })
+    const world = make()
+    const app = await world.start([service('s', { machines: [node, site] })])
+    await app.run(site, { id: 's', data: {} })
+    expect(await stateOf(app, node, 'y')).toMatchObject({ state: 'booting' })
+    await app.send(node, 'y', Tell({ to: 'calling' }))
+    expect(await stateOf(app, site, 's')).toMatchObject({ state: 'a' })
+    await app.send(node, 'x', Tell({ to: 'ready' }))
+    expect(await stateOf(app, site, 's')).toMatchObject({ state: 'b' })
+  })
   test.each([
     ['in the same commit', {}],
     ['over the inbox', { allRemote: true, batchItems: 1 }],

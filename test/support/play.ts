@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { expect } from 'vitest'
 import { freezeJson } from '../../src/base/json.ts'
-import { childKey } from '../../src/core/draft.ts'
+import { childKey } from '../../src/core/family.ts'
 import type { ChildRecord, Emitted, Input, Instance, JournalEntry, Waiting } from '../../src/core/model.ts'
 import { dispatch, type Outcome } from '../../src/core/transition.ts'
 import { definitionOf, type MachineDefinition, type MessageDefinition } from '../../src/machine/definition.ts'

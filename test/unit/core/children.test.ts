@@ -1,7 +1,7 @@
 // Parents and children: who is started, what is followed, and what a parent sees of them.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { childKey } from '../../../src/core/draft.ts'
+import { childKey } from '../../../src/core/family.ts'
 import { contract } from '../../../src/machine/contract.ts'
 import { machine } from '../../../src/machine/machine.ts'
 import { event } from '../../../src/machine/message.ts'
