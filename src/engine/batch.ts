@@ -2,6 +2,7 @@
 //
 // Nothing here is seen by anybody before the commit: replies, attempts and lifecycle events are kept until then. When the
 // commit fails the batch is thrown away whole, and its items go back to their boxes.
+import { jsonSize } from '../base/size.ts'
 import { conditionOf, instanceCount, messageCount, stateCount, Tally } from '../core/counts.ts'
 import { changedChildren } from '../core/family.ts'
 import { hasEnded, type ChildRecord, type Instance, type JournalEntry, type Waiting } from '../core/model.ts'
@@ -39,6 +40,8 @@ export interface Touched {
   created: boolean
   /** Its parent is to be told at the end of the batch. */
   tells: boolean
+  /** Characters of its texts that are counted in the batch. */
+  size: number
   readonly entries: JournalEntry[]
 }
 
@@ -66,6 +69,7 @@ export const touchedOf = (
   stamp: 0,
   created: false,
   tells: false,
+  size: 0,
   entries: [],
 })
 
@@ -116,6 +120,7 @@ export class Batch {
   readonly after: (() => void)[] = []
   /** Transitions so far. */
   transitions = 0
+  /** About how many bytes of text its commit writes. */
   bytes = 0
   /** One item is alone in it, to find a bad row: what it emits goes by the inbox. */
   readonly alone: boolean
@@ -130,21 +135,33 @@ export class Batch {
     this.open.journal.push({ k, entry, events })
     touched.entries.push(entry)
     this.transitions += 1
-    this.bytes += 200
+    this.bytes += 200 + this.#texts(touched, entry)
+  }
+
+  /** An instance is written once, however often it changes; each change is. */
+  #texts(touched: Touched, { change }: JournalEntry): number {
+    const { instance } = touched
+    if (instance === null) return jsonSize(change)
+    const { data, dataText, calls } = instance
+    const size = dataText.length + (calls === null ? 0 : jsonSize(calls))
+    const more = Math.max(0, size - touched.size)
+    touched.size += more
+    return more + (change === data ? dataText.length : jsonSize(change))
   }
 
   event(row: EventRow): void {
     this.open.events.push(row)
-    this.bytes += 200
+    this.bytes += 200 + jsonSize(row.data)
   }
 
   inbox(row: Omit<InboxRow, 'n'>): number {
-    this.bytes += 400
+    this.bytes += 200 + jsonSize(row.letter)
     return this.open.inbox.push(row) - 1
   }
 
   deadLetter(row: DeadLetterRow): void {
     this.open.deadLetters.push(row)
+    this.bytes += 200 + jsonSize(row.input)
     this.tally.add(messageCount('dead'))
   }
 

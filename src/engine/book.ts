@@ -159,6 +159,7 @@ export class Booker {
     const row: WaitingRow = { k: instance?.k ?? null, target, partition, waiting, ...delivery }
     touched.rows = new Map(touched.rows).set(waiting.n, row)
     touched.waiting = [...touched.waiting, waiting]
+    batch.bytes += waiting.size
     if (input.kind === 'message') batch.tally.add(messageCount('waiting'))
     if (instance !== null && until !== null && (instance.dueAt === null || until < instance.dueAt))
       touched.instance = { ...instance, dueAt: until }

@@ -189,7 +189,7 @@ export class Step {
       const behind = new Set<string>()
       for (const [index, item] of wave.entries()) {
         // Asking the clock for every item would cost as much as a small transition.
-        over ||= index % 16 === 15 && full()
+        over ||= batch.bytes >= this.#settings.bytes || (index % 16 === 15 && full())
         if (behind.has(item.box)) batch.hops.push(item)
         else if (over || this.#isLater(batch, item, wave === items)) this.#postpone(batch, item)
         else this.#process(batch, item, found, behind)

@@ -579,6 +579,47 @@ onBothStores('a store in trouble', (make) => {
     expect(await lastRow(app, counter, 'i')).toMatchObject({ seq: 1 })
   })
 
+  describe('a commit is limited in bytes, whatever is in its rows', () => {
+    const Load = command('load', { data: z.object({ text: z.string() }) })
+    const Tell = command('tell', { data: z.object({ text: z.string() }) })
+    const Later = command('later', { data: z.object({ text: z.string() }) })
+    const Told = event('told', { data: z.object({ id: z.string(), text: z.string() }), key: (d) => d.id })
+    const box = machine('box', {
+      data: z.object({ text: z.string().default('') }),
+      receives: [Load, Tell, Later],
+      emits: [Told],
+      initial: 'a',
+      states: {
+        a: {
+          on: {
+            load: { set: ({ message }) => ({ text: message.text }) },
+            tell: { emit: { told: ({ message, id }) => ({ id, text: message.text }) } },
+          },
+          after: { '365 days': 'b' },
+        },
+        b: { on: { later: 'a' }, after: { '365 days': 'a' } },
+      },
+    })
+    const text = 'x'.repeat(100_000)
+    test.each([
+      ['the data of instances', Load({ text })],
+      ['events', Tell({ text })],
+      ['messages that wait', Later({ text })],
+    ])('%s', async (_, message) => {
+      const world = make()
+      const app = await world.start([service('s', { machines: [box] })])
+      const ids = Array.from({ length: 60 }, (_, n) => `i${n}`)
+      await Promise.all(ids.map((id) => app.run(box, { id, data: {} })))
+      const sizes = commits(world)
+      await Promise.all(ids.map((id) => app.send(box, id, message)))
+      const lengths = sizes.map(
+        ({ change }) => JSON.stringify([...change.instances, change.events, change.waiting]).length,
+      )
+      expect(Math.max(...lengths)).toBeGreaterThan(400_000)
+      expect(Math.max(...lengths)).toBeLessThan(1_700_000)
+    })
+  })
+
   describe('a worker is stopped while its store takes nothing: it ends, the grace and five seconds later at most', () => {
     const never = (): Promise<never> => new Promise(() => undefined)
     test.each([
