@@ -97,47 +97,30 @@ export function idsOf(draft: Draft, kind: string, given: Given): ReadonlySet<str
   if (kinds === undefined) idsBy.set(given.data, (kinds = new Map()))
   const known = kinds.get(child)
   if (known?.id === given.id) return known.ids
-  const watched = new Watched(given)
-  const ids = new Set(wanted(draft, kind, watched as Given).keys())
-  if (!watched.lookedAround) kinds.set(child, { id: given.id, ids })
+  let around = false
+  const ids = new Set(
+    wanted(
+      draft,
+      kind,
+      watched(given, () => (around = true)),
+    ).keys(),
+  )
+  if (!around) kinds.set(child, { id: given.id, ids })
   return ids
 }
 const none: ReadonlySet<string> = new Set()
 
-/** Tells whether a callback looked at more than the data. */
-class Watched {
-  readonly id: string
-  readonly data: Given['data']
-  readonly #given: Given
-  #looked = false
-  constructor(given: Given) {
-    this.#given = given
-    this.id = given.id
-    this.data = given.data
-  }
-  get lookedAround(): boolean {
-    return this.#looked
-  }
-  #around(): Given {
-    this.#looked = true
-    return this.#given
-  }
-  get need(): Given['need'] {
-    return this.#given.need
-  }
-  get now(): Date {
-    return this.#around().now
-  }
-  get cause(): GivenCause {
-    return this.#around().cause
-  }
-  get settled(): Given['settled'] {
-    return this.#around().settled
-  }
-  get children(): Given['children'] {
-    return this.#around().children
-  }
-}
+/** What a callback may read of what it is given, and still answer the same for the same data. */
+const OF_DATA: ReadonlySet<PropertyKey> = new Set(['id', 'data', 'need'])
+
+/** Tells when a callback looks at more than the data. */
+const watched = (given: Given, looked: () => void): Given =>
+  new Proxy(given, {
+    get: (of, field) => {
+      if (!OF_DATA.has(field)) looked()
+      return Reflect.get(of, field) as unknown
+    },
+  })
 
 const viewOf = ({ id, state, data, status }: ChildRecord): GivenChild => ({ id, state, data, status })
 
