@@ -12,7 +12,7 @@ import { errorText, PawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
 import { hasEnded, type CallRecord, type Instance, type ResultInput } from '../core/model.ts'
-import { activityOfCall } from '../core/result.ts'
+import { activityKept } from '../core/result.ts'
 import type { ActivityBody, ActivityDefinition, MachineDefinition } from '../machine/definition.ts'
 import { Attempt, runBody } from './attempt.ts'
 import type { AttemptOf } from './attempt-of.ts'
@@ -174,26 +174,17 @@ export class Attempts {
   }
 
   #plan(box: string, instance: Instance, definition: MachineDefinition, name: string, call: CallRecord): void {
-    const activity = activityOfCall(definition.states.get(instance.state), call) ?? this.#elsewhere(definition, call)
+    const activity = activityKept(definition, definition.states.get(instance.state), call)
     const of = attemptOf(box, instance, name, call)
     const { priority, fairKey } = instance
     const planned: Planned = { of, priority, fair: fairKey ?? '', alarm: undefined, cancelled: false }
     this.#planned.set(of.ref, planned)
     this.#refsOf(box).add(of.ref)
-    if (activity === undefined) return // this build has no such activity any more: a migration or an operator decides
+    if (activity === undefined) return // gone from this build: the core stalls the instance with whatever comes next
     const start = (): void => this.#whenFree(planned, () => this.#enter(of, planned, activity, call))
     const waitMs = call.nextAt === undefined ? 0 : call.nextAt - this.#ports.storeNow()
     if (waitMs > 0) planned.alarm = this.#ports.wheel.set(waitMs, start)
     else start()
-  }
-
-  /** A call that a migration kept belongs to a state that may be gone. */
-  #elsewhere(definition: MachineDefinition, call: CallRecord): ActivityDefinition | undefined {
-    for (const state of definition.states.values()) {
-      const found = activityOfCall(state, call)
-      if (found !== undefined) return found
-    }
-    return undefined
   }
 
   #refsOf(box: string): Set<string> {
