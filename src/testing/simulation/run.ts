@@ -167,24 +167,13 @@ class Simulation {
     const life = scheduler.actor('clients').life
     const truth = new Truth({ space, invariants, violations, output: outputOf })
     const store = new ModelStore(space, { reach: network.reach(life) })
+    const engine = { leaseMs, graceMs: 2_000, partitions, tuning, retention }
+    const onError = (text: string): void => this.#engineError(text)
+    const build = (): Build => this.#buildNow()
+    const common = { scheduler, space, network, world, truth, engine, onError, build }
     const workers = Array.from({ length: this.#setting.workers }, (_, i) => {
       const skewMs = faults.int(2_000) - 1_000
-      const engine = { leaseMs, graceMs: 2_000, partitions, tuning, retention }
-      const onError = (text: string): void => this.#engineError(text)
-      const name = `w${i + 1}`
-      return new SimulatedWorker({
-        scheduler,
-        space,
-        network,
-        world,
-        truth,
-        name,
-        skewMs,
-        random: ids.fork(),
-        engine,
-        onError,
-        build: () => this.#buildNow(),
-      })
+      return new SimulatedWorker({ ...common, name: `w${i + 1}`, skewMs, random: ids.fork() })
     })
     const wishes = this.#workload.fork()
     const door = (): WorkerDoor | undefined => {
