@@ -1,4 +1,5 @@
 // The data of a compiled saga: its input, the results so far, and what was tried.
+import { freezeJson } from '../base/json.ts'
 import type { AnySchema, Fields, Given, SettledCall } from './definition.ts'
 import type { SagaCall, SagaScope, SagaStep } from './saga-plan.ts'
 
@@ -39,7 +40,8 @@ export const scopeOf = (given: Given): SagaScope => {
 
 /** What is kept of a saga: the input goes through its schema, the rest is ours. */
 export function sagaSchema(input: AnySchema): AnySchema {
-  // The input never changes, but the data are checked at every step: what a schema has made is not given to it again.
+  // The input never changes, but the data are checked at every step: what a schema has made is not given to it again. Frozen here,
+  // so that this very object goes into the data: whoever freezes them would copy one that is not.
   const parsed = new WeakSet<object>()
   const remember = (value: unknown): void => {
     if (typeof value === 'object' && value !== null) parsed.add(value)
@@ -54,8 +56,9 @@ export function sagaSchema(input: AnySchema): AnySchema {
       return {
         issues: result.issues.map((issue) => ({ message: issue.message, path: ['input', ...(issue.path ?? [])] })),
       }
-    remember(result.value)
-    return { value: { ...data, input: result.value } }
+    const made = freezeJson(result.value, 'input')
+    remember(made)
+    return { value: { ...data, input: made } }
   }
   return { '~standard': { version: 1, vendor: 'pawl', validate } }
 }

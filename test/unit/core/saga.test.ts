@@ -1,6 +1,7 @@
 // Sagas through the core: every step whose outcome is done or unknown is undone, in reverse order, or the saga stands stalled (I8).
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
+import { check } from '../../../src/core/failure.ts'
 import { activity } from '../../../src/machine/activity.ts'
 import { definitionOf } from '../../../src/machine/definition.ts'
 import { command, event } from '../../../src/machine/message.ts'
@@ -422,4 +423,21 @@ describe('undos', () => {
     p.operate({ do: 'resolve', result: {} })
     expect([p.state, p.status]).toEqual(['undone', 'failed'])
   })
+})
+
+test('what the schema of the input has made is not given to it again, and what the caller gave stays as it is', () => {
+  let parsed = 0
+  const counted = z.object({ n: z.number() }).refine(() => (parsed += 1) > 0)
+  const { schema } = definitionOf(
+    saga('counted', { input: counted })
+      .step('room', { call: room, input: n })
+      .done(() => null),
+  )
+  const given = { n: 2 }
+  const data = check(schema, { input: given, results: {} }, 'data') as { value: { input: object } }
+  expect(data.value).toEqual({ input: { n: 2 }, results: {} })
+  const later = check(schema, { ...data.value, results: { room: 1 } }, 'data') as { value: { input: object } }
+  expect(later.value.input).toBe(data.value.input)
+  expect(parsed).toBe(1)
+  expect(Object.isFrozen(given)).toBe(false)
 })
