@@ -243,7 +243,7 @@ onBothStores('a store in trouble', (make) => {
       ],
       ['rejects', () => Promise.reject(new Error('no log'))],
     ] as const)('it %s', async (_, log) => {
-      const { world, app, counter, clock } = await scene(['i'], { log })
+      const { world, app, counter, clock } = await scene(['i'], { log: log as () => void })
       app.on((() => log()) as () => void)
       let red = true
       world.faults.commit = (through, ...call) =>
