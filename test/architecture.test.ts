@@ -77,12 +77,12 @@ const bannedMembers: Readonly<Record<string, string>> = {
 
 const FILE_LINES_MAX = 400
 const FUNCTION_LINES_MAX = 60
-// 1,500 was the aim. Sagas, children that arrive while their parent stands still, messages that wait and operators' moves need 1,600 in
+// 1,500 was the aim. Sagas, families whose notices cost the same whatever their size, messages that wait and operators' moves need 1,850 in
 // steps that can be read; the shapes of `model.ts`, which the stores and the engine share, are counted with them.
-const CORE_LINES_MAX = 1_850
+const CORE_LINES_MAX = 2_120
 // 10,000 was the aim. The public types are 1,000 of them as prettier lays them out, the model of a store that simulation needs 1,300; what is
 // left is to shrink by taking mechanisms out, not by writing denser.
-const SRC_LINES_MAX = 14_200
+const SRC_LINES_MAX = 15_000
 const DISABLES_MAX = 10
 
 /** Files and functions (`path#name`) that may be longer, each with its number of lines and its reason. A number may only go down. */

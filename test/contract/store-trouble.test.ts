@@ -244,7 +244,9 @@ onBothStores('a store in trouble', (make) => {
       ['rejects', () => Promise.reject(new Error('no log'))],
     ] as const)('it %s', async (_, log) => {
       const { world, app, counter, clock } = await scene(['i'], { log: log as () => void })
-      app.on((() => log()) as () => void)
+      app.on(() => {
+        void log()
+      })
       let red = true
       world.faults.commit = (through, ...call) =>
         red ? Promise.resolve({ kind: 'full', error: disk }) : through(...call)

@@ -90,8 +90,16 @@ const ownCases: readonly StoreTest[] = [
     async run({ store }) {
       await store.transaction((tx) => tx.sql('create table carts (id text primary key, pawl_n integer)'))
       const refused = [
-        ...['begin', 'commit', '/* so */ COMMIT;', '-- so\n end', 'rollback', 'savepoint a', 'release a'],
-        ...["attach ':memory:' as other", 'pragma synchronous = off', 'pragma user_version'],
+        'begin',
+        'commit',
+        '/* so */ COMMIT;',
+        '-- so\n end',
+        'rollback',
+        'savepoint a',
+        'release a',
+        "attach ':memory:' as other",
+        'pragma synchronous = off',
+        'pragma user_version',
         'delete from pawl_instances',
         'DELETE FROM main."PAWL_instances"',
         "insert into pawl_counters values ('a', 1)",
