@@ -56,16 +56,17 @@ export function readEmit(reading: Reading, place: Place, raw: unknown): readonly
 
 /** Field by field, as one function. Data are JSON, so what is a function here computes a field. */
 const readSetters = (place: Place, raw: Raw): StepDefinition['set'] => {
-  const setters = Object.entries(raw).map(([field, value]) => [field, synchronous(value)] as const)
-  for (const [field, value] of setters) {
-    if (typeof value === 'function' || value === undefined) continue
+  const setters = Object.entries(raw).map(([field, given]) => {
+    const value: unknown = synchronous(given)
+    if (typeof value === 'function' || value === undefined) return [field, value] as const
     try {
-      // Frozen here once: instances share it.
-      freezeJson(value, `the field "${field}" of \`set\``)
+      // A frozen copy, made once: instances share it, and whoever wrote the definition keeps what is theirs.
+      return [field, freezeJson(value, `the field "${field}" of \`set\``)] as const
     } catch (e) {
       place.say('bad-shape', errorText(e))
+      return [field, value] as const
     }
-  }
+  })
   return (given) => {
     const fields: Record<string, unknown> = {}
     for (const [field, value] of setters) {
