@@ -30,6 +30,7 @@ import type { Engine } from './engine.ts'
 import { figures } from './figures.ts'
 import { InstanceHandle, reasonOf } from './handle.ts'
 import { Operator } from './operate.ts'
+import { checkLimit, checkOptions, checkStatus } from './options.ts'
 import { snapshotOf } from './receipt.ts'
 import type { Told } from './reply.ts'
 import { Sender } from './send.ts'
@@ -69,6 +70,7 @@ export class EngineApp implements App {
   }
 
   async run<M extends AnyMachine>(machine: M, o: { id?: string; data: Give<M>; by?: string }): Promise<Started<M>> {
+    checkOptions(o, 'run(machine, { data })')
     const definition = this.#client.machine(definitionOf(machine).name)
     const id = o.id === undefined ? this.#client.newId() : checkedId(o.id, `the id of a ${definition.name}`)
     const messageId = this.#client.newId()
@@ -113,8 +115,8 @@ export class EngineApp implements App {
     const { state, status, limit = PAGE, after } = o
     if (state !== undefined && !definition.states.has(state as string))
       throw new PawlError('UNKNOWN_STATE', `${definition.name} has no state "${state as string}"`)
-    if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
-      throw new PawlError('BAD_LIMIT', `limit ${limit}: write a whole number from 1 to 10,000`)
+    checkLimit(limit, 10_000)
+    checkStatus(status)
     this.#engine.check()
     const page = await this.#engine.store.list({
       machine: definition.name,

@@ -9,6 +9,7 @@ import type { DeadLetterRow, Target } from '../store/store.ts'
 import { checkedData, checkedId, type Client } from './client.ts'
 import { EMPTY } from './expire.ts'
 import { checkStates, reasonOf } from './handle.ts'
+import { checkLimit, checkSettled } from './options.ts'
 import { codeOf, receiptOf } from './receipt.ts'
 import { correlateAgain } from './redrive.ts'
 
@@ -17,6 +18,7 @@ const LIMIT = 1_000
 const PAGE = 200
 
 const resolveAction = (o: { call?: string } & Settled): Action => {
+  checkSettled(o)
   const call = o.call === undefined ? {} : { call: o.call }
   return o.failure === undefined
     ? { do: 'resolve', ...call, result: checkedData(o.result, 'the result') }
@@ -91,6 +93,7 @@ export class Operator implements Operate {
     reasonOf(action)
     if (!['retry', 'resolve', 'cancel'].includes(action.do))
       throw new PawlError('BAD_OPTION', `do: ${String(action.do)}: write 'retry', 'resolve' or 'cancel'`)
+    checkLimit(which.limit ?? LIMIT, Number.MAX_SAFE_INTEGER)
     const ids = await this.#matching(machine, which, action.do)
     if (which.dryRun === true) return { matched: ids.length, done: 0, failed: [] }
     const failed: { id: string; code: string }[] = []

@@ -602,6 +602,18 @@ onBothStores('the app', (make, kind) => {
         code: 'BAD_DEFINITION',
       })
     })
+    test('options that only plain JavaScript can get wrong are told before anything is done', async () => {
+      const { app, job } = await scene()
+      const bad = { code: 'BAD_OPTION' }
+      await expect(app.run(job, undefined as never)).rejects.toMatchObject(bad)
+      await expect(app.list(job, { status: 'zz' as never })).rejects.toMatchObject(bad)
+      const both = { result: {}, failure: 'No', why: 'x' } as never
+      await expect(app.operate.resolve(job, 'i', both)).rejects.toMatchObject(bad)
+      await expect(app.operate.resolve(job, 'i', { why: 'x' } as never)).rejects.toMatchObject(bad)
+      const few = { code: 'BAD_LIMIT' }
+      await expect(app.operate.each(job, { limit: -1 }, { do: 'retry', why: 'x' })).rejects.toMatchObject(few)
+      expect(await instancesOf(app, job)).toMatchObject({ started: 0 })
+    })
     test.each([
       ['empty', ''],
       ['256 bytes', 'x'.repeat(256)],
