@@ -1,4 +1,4 @@
-// The table of DESIGN 5.5, row by row, through the public API: where a message may go, what its sender is told, what the
+// The table of fates, row by row, through the public API: where a message may go, what its sender is told, what the
 // journal says, what is counted.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'

@@ -1,4 +1,4 @@
-// What stands under the table of fates (DESIGN 5.5): how long a message waits and behind whom, and what comes twice.
+// What stands under the table of fates: how long a message waits and behind whom, and what comes twice.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
 import { activity, command, event, machine, service } from '../../src/index.ts'
