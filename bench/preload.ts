@@ -13,9 +13,9 @@ import { Tally } from '../src/core/counts.ts'
 import { migrations } from '../src/store/sqlite/schema.ts'
 import { memoryStore } from '../src/store/memory/store.ts'
 import { sqliteStore } from '../src/store/sqlite/store.ts'
-import type { Change, Store } from '../src/store/store.ts'
+import { NO_CHANGE, type Change, type Store } from '../src/store/store.ts'
 import { appOver } from './app.ts'
-import { NOTHING, Recording } from './recording.ts'
+import { Recording } from './recording.ts'
 import { checkout, checkoutData } from './works.ts'
 
 const AT = 1_700_000_000_000
@@ -76,7 +76,7 @@ function forAll(
     for (const row of change.journal) journal.push({ ...owned(row, own), k })
     for (const [name, sum] of Object.entries(change.counts)) tally.add(name, sum)
   }
-  return { ...NOTHING, created, instances, journal, counts: tally.sums }
+  return { ...NO_CHANGE, created, instances, journal, counts: tally.sums }
 }
 
 /** Fills an open store. `told` hears how many there are so far. */

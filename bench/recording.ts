@@ -1,6 +1,6 @@
 // The engine's own changes, kept while it works and written again without it: what the raw store takes for the same rows in the same
 // batches.
-import type { Change, Store } from '../src/store/store.ts'
+import { NO_CHANGE, type Change, type Store } from '../src/store/store.ts'
 
 /** A commit that was applied, with the places that it gave to rows of the inbox. */
 interface Recorded {
@@ -62,25 +62,6 @@ export async function farAway(store: Store, partitions: number): Promise<void> {
   const { session } = await store.openSession({ build: 'raw', leaseMs: 600_000 })
   await store.acquire(session, Infinity)
   const heads = Array.from({ length: partitions }, (_, partition) => ({ partition, head: FAR, stamp: 0 }))
-  await store.commit(session, 1, { ...NOTHING, heads })
+  await store.commit(session, 1, { ...NO_CHANGE, heads })
   await store.closeSession(session)
-}
-
-/** A change of nothing. */
-export const NOTHING: Change = {
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
 }

@@ -1,7 +1,7 @@
 // Messages that wait for an instance that never came: dropped after their `keep`, and counted unclaimed. Those that wait for a
 // newer build are looked at again.
 import { carriedMessages, messageCount, Tally } from '../core/counts.ts'
-import type { Change, ReceiptRow, WaitingRow } from '../store/store.ts'
+import { NO_CHANGE, type Change, type ReceiptRow, type WaitingRow } from '../store/store.ts'
 import type { Cache } from './cache.ts'
 import type { Committer } from './commit.ts'
 import type { Host } from './host.ts'
@@ -16,25 +16,6 @@ export interface ExpirePorts {
   readonly lane: Lane
   readonly cache: Cache
   readonly inbox: Inbox
-}
-
-/** A change of nothing. */
-export const EMPTY: Change = {
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
 }
 
 /** One page, in a commit of its own, between two batches. Answers how many rows it found. */
@@ -91,5 +72,5 @@ function dropped(rows: readonly WaitingRow[], now: number): Change {
         ]
       : [],
   )
-  return { ...EMPTY, unwaiting: rows.map(({ waiting }) => waiting.n), inbox, receipts, counts: tally.sums }
+  return { ...NO_CHANGE, unwaiting: rows.map(({ waiting }) => waiting.n), inbox, receipts, counts: tally.sums }
 }

@@ -5,9 +5,8 @@ import type { MessageInput, OperatorInput } from '../core/model.ts'
 import { definitionOf } from '../machine/definition.ts'
 import type { Bulk, DeadLetter, Operate, Page, Reason, Receipt, Settled, Which } from '../machine/types-app.ts'
 import type { AnyMachine } from '../machine/types-machine.ts'
-import type { DeadLetterRow, Target } from '../store/store.ts'
+import { NO_CHANGE, type DeadLetterRow, type Target } from '../store/store.ts'
 import { checkedData, checkedId, type Client } from './client.ts'
-import { EMPTY } from './expire.ts'
 import { checkStates, reasonOf } from './handle.ts'
 import { checkLimit, checkSettled } from './options.ts'
 import { codeOf, receiptOf } from './receipt.ts'
@@ -281,7 +280,7 @@ export class Operator implements Operate {
   async #drop(id: string): Promise<void> {
     const { lane, committer } = this.#client.engine.parts
     const counts = { [messageCount('dead')]: -1, [messageCount('discarded')]: 1, [carriedMessages('discarded')]: 1 }
-    const result = await lane.between(() => committer.commit({ ...EMPTY, undead: [id], counts }))
+    const result = await lane.between(() => committer.commit({ ...NO_CHANGE, undead: [id], counts }))
     if (result.kind !== 'applied')
       throw new PawlError('UNKNOWN_DEAD_LETTER', `the dead letter "${id}" is gone: somebody else was faster`)
   }

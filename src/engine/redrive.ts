@@ -4,9 +4,8 @@ import { carriedMessages, messageCount, Tally } from '../core/counts.ts'
 import type { MessageInput } from '../core/model.ts'
 import { readPayload } from '../core/reading.ts'
 import type { Reason, Receipt } from '../machine/types-app.ts'
-import type { DeadLetterRow, Store, Target } from '../store/store.ts'
+import { NO_CHANGE, type DeadLetterRow, type Store, type Target } from '../store/store.ts'
 import type { Client } from './client.ts'
-import { EMPTY } from './expire.ts'
 import type { Item } from './mailbox.ts'
 import { receiptOf } from './receipt.ts'
 import type { Told } from './reply.ts'
@@ -110,7 +109,7 @@ async function move(
   const items = targets.map((target) =>
     router.item(target, input, { since, counted: true, delivery: { receipt: true } }),
   )
-  const change = { ...EMPTY, undead: [letter], inbox: items.map((item) => router.row(item)), counts: tally.sums }
+  const change = { ...NO_CHANGE, undead: [letter], inbox: items.map((item) => router.row(item)), counts: tally.sums }
   return lane.between(async () => {
     const result = await committer.commit(change)
     if (result.kind === 'applied') return items.map((item, i) => post(client, item, result.inbox[i]))

@@ -2,7 +2,7 @@
 import { errorText } from '../base/errors.ts'
 import { carriedMessages, conditionOf, instanceCount, messageCount, Tally } from '../core/counts.ts'
 import type { Instance } from '../core/model.ts'
-import type { Change, ReceiptRow, WaitingRow } from '../store/store.ts'
+import { NO_CHANGE, type ReceiptRow, type WaitingRow } from '../store/store.ts'
 import type { Cache } from './cache.ts'
 import type { Committer } from './commit.ts'
 import type { Host } from './host.ts'
@@ -19,24 +19,6 @@ export interface UnwritablePorts {
   readonly placeOfWaiting: () => Promise<number>
   /** Rows of the inbox that are gone now. */
   readonly read: (rows: readonly number[]) => void
-}
-
-const EMPTY: Change = {
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
 }
 
 function stalledBy(instance: Instance, message: string, item: Item): Instance {
@@ -133,7 +115,7 @@ async function keeps(
   const rows = item.inbox === undefined ? [] : [item.inbox]
   const receipts = receiptOf(item, receiptTarget(item), { at: host.time.now(), outcome: 'deferred', state, seq })
   const counts = sumsOf(item, live, true).sums
-  const whole = { ...EMPTY, instances: [stalled], waiting: [kept], read: rows, receipts, counts }
+  const whole = { ...NO_CHANGE, instances: [stalled], waiting: [kept], read: rows, receipts, counts }
   if ((await committer.commit(whole)).kind !== 'applied') return false
   read(rows)
   tellStalled(host, stalled, message)
@@ -153,7 +135,7 @@ async function drops(
   const stalled = live === undefined ? [] : [stalledBy(live, message, item)]
   const plain = stalled.map((one) => ({ ...one, stalled: { code: 'STORE_REFUSED', message: REFUSED } }))
   const receipts = receiptOf(item, receiptTarget(item), { at: host.time.now(), outcome: 'dead', why: 'STORE_REFUSED' })
-  const change = { ...EMPTY, read: rows, counts }
+  const change = { ...NO_CHANGE, read: rows, counts }
   for (const more of [{ instances: stalled, receipts }, { instances: stalled }, { instances: plain }])
     if ((await committer.commit({ ...change, ...more })).kind !== 'rejected') break
   read(rows)

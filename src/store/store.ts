@@ -165,6 +165,25 @@ export interface Change {
   readonly heads: readonly PartitionHead[]
 }
 
+/** A change of nothing: what small changes begin from. */
+export const NO_CHANGE: Change = {
+  created: new Set(),
+  instances: [],
+  journal: [],
+  events: [],
+  children: [],
+  waiting: [],
+  rewaiting: [],
+  unwaiting: [],
+  inbox: [],
+  read: [],
+  receipts: [],
+  deadLetters: [],
+  undead: [],
+  counts: {},
+  heads: [],
+}
+
 /** How far a partition has come. `head`: the offset of its newest event, 0: none. */
 export interface PartitionHead {
   readonly partition: number

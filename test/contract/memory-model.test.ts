@@ -3,7 +3,7 @@ import { seededRandom } from '../../src/base/random.ts'
 import type { Instance, MessageInput } from '../../src/core/model.ts'
 import { ModelStore, memoryStore } from '../../src/store/memory/store.ts'
 import type { Arrival, Reach, StoreCall } from '../../src/store/memory/reach.ts'
-import type { Change, InboxRow, Store } from '../../src/store/store.ts'
+import { NO_CHANGE, type Change, type InboxRow, type Store } from '../../src/store/store.ts'
 
 const clockAt = (now: number) => {
   const clock = { at: now, now: () => clock.at }
@@ -40,24 +40,7 @@ const instanceAt = (k: number, more: Partial<Instance> = {}): Instance => ({
   ...more,
 })
 
-const changeOf = (more: Partial<Change> = {}): Change => ({
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
-  ...more,
-})
+const changeOf = (more: Partial<Change> = {}): Change => ({ ...NO_CHANGE, ...more })
 
 const message = (id: string): MessageInput => ({
   kind: 'message',

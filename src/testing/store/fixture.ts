@@ -2,16 +2,17 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import { Tally } from '../../core/counts.ts'
 import type { CallRecord, ChildRecord, Instance, JournalEntry, MessageInput } from '../../core/model.ts'
-import type {
-  Change,
-  CommitResult,
-  DeadLetterRow,
-  EventRow,
-  InboxRow,
-  JournalRow,
-  ReceiptRow,
-  Store,
-  WaitingRow,
+import {
+  NO_CHANGE,
+  type Change,
+  type CommitResult,
+  type DeadLetterRow,
+  type EventRow,
+  type InboxRow,
+  type JournalRow,
+  type ReceiptRow,
+  type Store,
+  type WaitingRow,
 } from '../../store/store.ts'
 
 /** One place where a store keeps its rows. Made empty for every case. */
@@ -60,24 +61,7 @@ export function same(actual: unknown, expected: unknown, message?: string): void
 }
 
 /** A change with nothing in it but what is given. */
-export const changeOf = (more: Partial<Change>): Change => ({
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
-  ...more,
-})
+export const changeOf = (more: Partial<Change>): Change => ({ ...NO_CHANGE, ...more })
 
 /** A living instance without an open call: `order` `o-<k>`, in partition k mod 4. */
 export function instanceOf(k: number, more: Partial<Omit<Instance, 'dataText'>> = {}): Instance {

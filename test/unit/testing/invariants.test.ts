@@ -4,7 +4,7 @@ import type { Instance, JournalEntry } from '../../../src/core/model.ts'
 import type { MachineGraph, MessageDefinition } from '../../../src/machine/definition.ts'
 import { Space } from '../../../src/store/memory/space.ts'
 import { ModelStore } from '../../../src/store/memory/store.ts'
-import type { Change, EventRow } from '../../../src/store/store.ts'
+import { NO_CHANGE, type Change, type EventRow } from '../../../src/store/store.ts'
 import { Invariants } from '../../../src/testing/simulation/invariants.ts'
 import { Violations } from '../../../src/testing/simulation/violation.ts'
 
@@ -85,24 +85,7 @@ const eventAt = (offset: number, stamp: number, id = `e-${offset}`): EventRow =>
   correlation: 'c',
 })
 
-const changeOf = (more: Partial<Change>): Change => ({
-  created: new Set(),
-  instances: [],
-  journal: [],
-  events: [],
-  children: [],
-  waiting: [],
-  rewaiting: [],
-  unwaiting: [],
-  inbox: [],
-  read: [],
-  receipts: [],
-  deadLetters: [],
-  undead: [],
-  counts: {},
-  heads: [],
-  ...more,
-})
+const changeOf = (more: Partial<Change>): Change => ({ ...NO_CHANGE, ...more })
 
 const gone = { kind: 'event', type: 'gone' } as MessageDefinition
 /** Starts o-1 in `a`. */
