@@ -206,9 +206,9 @@ export const graphs = (
   readonly hash: string
   readonly graph: MachineGraph
 }[] =>
-  [...space.graphs.values()].map(({ name, version, hash, text }) => ({
-    name,
-    version,
-    hash,
-    graph: read<MachineGraph>({ text }),
+  [...space.graphs.values()].map((row) => ({
+    name: row.name,
+    version: row.version,
+    hash: row.hash,
+    graph: read<MachineGraph>(row),
   }))

@@ -8,9 +8,11 @@ import type { DeadLetterRow, EventRow, InboxRow, JournalRead, JournalRow, Target
 /** One string for (machine, id), or any other names that make a key together: none of them has U+0000 in it. */
 export const keyOf = (...names: readonly string[]): string => names.join('\0')
 
-/** A row that is its text and a column or two. */
+/** A row that is its text and a column or two. Never changed: it gives way to another one. */
 export interface TextRow {
   readonly text: string
+  /** What the text says, once somebody has read it. */
+  made?: unknown
 }
 
 /** Of the table of instances. */
@@ -27,6 +29,8 @@ export interface InstanceRow extends TextRow {
   readonly endedAt: number | null
   /** `data`, apart from the other columns, as it was handed in. */
   readonly dataText: string
+  /** The whole of it, once somebody has read it. */
+  instance?: Instance
 }
 
 /** An instance as a row. */
@@ -56,14 +60,16 @@ const freeze = <T>(value: T): T => {
   return value
 }
 
-/** What a text says, deep-frozen. */
-export const read = <T>(row: TextRow): T => freeze(JSON.parse(row.text) as T)
+/** What a text says, deep-frozen: so all who read a row share one copy, which nobody can change. */
+export const read = <T>(row: TextRow): T => (row.made ??= freeze(JSON.parse(row.text) as T)) as T
 
 /** The instance of a row. */
-export function instanceOf(row: InstanceRow): Instance {
-  const columns = JSON.parse(row.text) as Omit<Instance, 'data' | 'dataText'>
-  return freeze({ ...columns, data: JSON.parse(row.dataText) as Instance['data'], dataText: row.dataText })
-}
+export const instanceOf = (row: InstanceRow): Instance =>
+  (row.instance ??= freeze({
+    ...read<Omit<Instance, 'data' | 'dataText'>>(row),
+    data: JSON.parse(row.dataText) as Instance['data'],
+    dataText: row.dataText,
+  }))
 
 /** A message of a journal row: a command whole, an event by its place in the log. */
 type EmittedText =
@@ -145,22 +151,26 @@ export const waitingRow = (row: WaitingRow): WaitingTextRow => ({
   text: JSON.stringify(row),
 })
 
-/** Of the inbox. */
-export interface InboxTextRow extends TextRow {
-  readonly n: number
+/** Of the inbox, without its place. */
+export interface LetterTextRow extends TextRow {
   readonly partition: number
   readonly priority: number
   /** It is an event or a command. */
   readonly unit: boolean
 }
-/** A row of the inbox, at its place. */
-export const inboxRow = (row: Omit<InboxRow, 'n'>, n: number): InboxTextRow => ({
-  n,
+/** Of the inbox. */
+export interface InboxTextRow extends LetterTextRow {
+  readonly n: number
+}
+/** A row of the inbox that has no place yet. */
+export const letterRow = (row: Omit<InboxRow, 'n'>): LetterTextRow => ({
   partition: row.partition,
   priority: row.priority,
   unit: row.letter.kind === 'event' || row.letter.input.kind === 'message',
-  text: JSON.stringify({ ...row, n }),
+  text: JSON.stringify(row),
 })
+/** A row of the inbox as it is read. */
+export const inboxRow = (row: InboxTextRow): InboxRow => ({ ...read<Omit<InboxRow, 'n'>>(row), n: row.n })
 
 /** Of the dead letters. */
 export interface DeadTextRow extends TextRow {

@@ -6,10 +6,18 @@ import { PawlError } from '../../base/errors.ts'
 import { uuidv7 } from '../../base/id.ts'
 import type { Random } from '../../base/random.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
-import type { Counts, InboxRow, PartitionHead } from '../store.ts'
+import type { Counts, PartitionHead } from '../store.ts'
 import { Inbox } from './inbox.ts'
-import { inboxRow, keyOf } from './rows.ts'
-import type { DeadTextRow, EventTextRow, InstanceRow, JournalTextRow, TextRow, WaitingTextRow } from './rows.ts'
+import { keyOf } from './rows.ts'
+import type {
+  DeadTextRow,
+  EventTextRow,
+  InstanceRow,
+  JournalTextRow,
+  LetterTextRow,
+  TextRow,
+  WaitingTextRow,
+} from './rows.ts'
 
 /** What a space needs from the outside. */
 export interface SpaceOptions {
@@ -72,7 +80,7 @@ export class Space {
   readonly sums: Record<string, number> = Object.create(null) as Record<string, number>
   readonly graphs = new Map<
     string,
-    { readonly name: string; readonly version: number; readonly hash: string; readonly text: string }
+    TextRow & { readonly name: string; readonly version: number; readonly hash: string }
   >()
   /** k by partition: those that have a dueAt, and those that have an open call. */
   readonly dueIn = new Map<number, Set<number>>()
@@ -160,10 +168,10 @@ export class Space {
   }
 
   /** Adds rows to the inbox. */
-  append(rows: readonly Omit<InboxRow, 'n'>[]): readonly number[] {
+  append(rows: readonly LetterTextRow[]): readonly number[] {
     return rows.map((row) => {
       const n = ++this.lastInbox
-      this.inbox.add(inboxRow(row, n))
+      this.inbox.add({ ...row, n })
       return n
     })
   }
@@ -213,9 +221,8 @@ export class Space {
   }
 
   /** Keeps a machine's graph, in place of an older one of the same version. */
-  putGraph(graph: MachineGraph, hash: string): void {
-    const { name, version } = graph
-    this.graphs.set(keyOf(name, String(version)), { name, version, hash, text: JSON.stringify(graph) })
+  putGraph({ name, version }: Pick<MachineGraph, 'name' | 'version'>, hash: string, text: string): void {
+    this.graphs.set(keyOf(name, String(version)), { name, version, hash, text })
   }
 }
 

@@ -14,7 +14,7 @@ import { Locks } from './locks.ts'
 import * as reads from './reads.ts'
 import type { Arrival, Reach, StoreCall } from './reach.ts'
 import * as retention from './retention.ts'
-import { keyOf, read } from './rows.ts'
+import { inboxRow, keyOf, letterRow, read } from './rows.ts'
 import { Space } from './space.ts'
 import type { SpaceOptions } from './space.ts'
 import { changeRows, fault, write } from './write.ts'
@@ -230,7 +230,7 @@ export class ModelStore implements Store {
   }
 
   async append(rows: readonly Omit<InboxRow, 'n'>[], counts: Counts) {
-    const given = structuredClone(rows)
+    const given = rows.map(letterRow)
     const sums = { ...counts }
     return await this.#call({ name: 'append' }, () => {
       this.space.count(sums)
@@ -249,9 +249,7 @@ export class ModelStore implements Store {
   }
 
   inbox(partitions: readonly number[], limit: number) {
-    return this.#call({ name: 'inbox' }, () =>
-      this.space.inbox.head(partitions, limit).map((row) => read<InboxRow>(row)),
-    )
+    return this.#call({ name: 'inbox' }, () => this.space.inbox.head(partitions, limit).map(inboxRow))
   }
 
   due(partitions: readonly number[], until: number, limit: number) {
@@ -318,8 +316,8 @@ export class ModelStore implements Store {
   }
 
   async saveGraph(graph: MachineGraph, hash: string) {
-    const given = structuredClone(graph)
-    return await this.#call({ name: 'saveGraph' }, () => this.space.putGraph(given, hash))
+    const text = JSON.stringify(graph)
+    return await this.#call({ name: 'saveGraph' }, () => this.space.putGraph(graph, hash, text))
   }
 
   population(machine: string) {

@@ -1,9 +1,17 @@
 // What a commit does to the tables. A change is made rows (texts) when it is handed in, checked against the tables, and then
 // written without anything that could fail half way.
 import { PawlError } from '../../base/errors.ts'
-import type { Change, CommitResult, Counts, InboxRow, PartitionHead, WaitingRow } from '../store.ts'
-import { childRow, deadRow, eventRow, instanceRow, journalRow, keyOf, read, waitingRow } from './rows.ts'
-import type { DeadTextRow, EventTextRow, InstanceRow, JournalTextRow, TextRow, WaitingTextRow } from './rows.ts'
+import type { Change, CommitResult, Counts, PartitionHead, WaitingRow } from '../store.ts'
+import { childRow, deadRow, eventRow, instanceRow, journalRow, keyOf, letterRow, read, waitingRow } from './rows.ts'
+import type {
+  DeadTextRow,
+  EventTextRow,
+  InstanceRow,
+  JournalTextRow,
+  LetterTextRow,
+  TextRow,
+  WaitingTextRow,
+} from './rows.ts'
 import type { Space } from './space.ts'
 
 /** A change as rows: it shares nothing with what was handed in. */
@@ -16,7 +24,7 @@ export interface ChangeRows {
   readonly waiting: readonly WaitingTextRow[]
   readonly rewaiting: readonly (TextRow & { readonly n: number })[]
   readonly unwaiting: readonly number[]
-  readonly inbox: readonly Omit<InboxRow, 'n'>[]
+  readonly inbox: readonly LetterTextRow[]
   readonly read: readonly number[]
   readonly receipts: readonly (TextRow & { readonly at: number; readonly key: string })[]
   readonly deadLetters: readonly DeadTextRow[]
@@ -35,7 +43,7 @@ export const changeRows = (change: Change): ChangeRows => ({
   waiting: change.waiting.map(waitingRow),
   rewaiting: change.rewaiting.map((row) => ({ n: row.waiting.n, text: JSON.stringify(row) })),
   unwaiting: [...change.unwaiting],
-  inbox: JSON.parse(JSON.stringify(change.inbox)) as ChangeRows['inbox'],
+  inbox: change.inbox.map(letterRow),
   read: [...change.read],
   receipts: change.receipts.map((row) => ({
     key: keyOf(row.target, row.source, row.id),
