@@ -8,6 +8,7 @@ import type { Space } from '../../store/memory/space.ts'
 import type { DeadLetterRow } from '../../store/store.ts'
 import type { Clients } from './clients.ts'
 import type { Life } from './scheduler.ts'
+import type { SimulatedService } from './service.ts'
 import type { Wish } from './wish.ts'
 import type { World } from './world.ts'
 
@@ -18,6 +19,7 @@ export interface OperatorOptions {
   readonly space: Space
   readonly world: World
   readonly clients: Clients
+  readonly services: readonly SimulatedService[]
   /** Mean time between two looks, ms; Infinity: nobody looks. */
   readonly everyMs: number
 }
@@ -33,11 +35,16 @@ const MOVES: Readonly<Record<string, string>> = {
 /** All operators. */
 export class Operators {
   readonly #o: OperatorOptions
+  /** Who knows better what to do about instances of these machines. */
+  readonly #owners: ReadonlyMap<string, SimulatedService>
+  /** How often an instance was found stalled, by k. */
+  readonly #found = new Map<number, number>()
   #count = 0
   #on = true
 
   constructor(o: OperatorOptions) {
     this.#o = o
+    this.#owners = new Map(o.services.flatMap((one) => one.builds.old.map(({ name }) => [name, one])))
     if (o.everyMs !== Infinity) void this.#run()
   }
 
@@ -48,7 +55,15 @@ export class Operators {
 
   /** Has all that is stalled tried again. */
   retryAll(): void {
-    for (const row of this.#stalled()) this.#ask({ do: 'operate', target: targetOf(row), action: RETRY })
+    for (const row of this.#stalled())
+      this.#ask(this.#known(row) ?? { do: 'operate', target: targetOf(row), action: RETRY })
+  }
+
+  /** What those do about it whose machine it is. */
+  #known(row: InstanceRow): Wish | undefined {
+    const times = (this.#found.get(row.k) ?? 0) + 1
+    this.#found.set(row.k, times)
+    return this.#owners.get(row.machine)?.mend?.(this.#o.random, row, times)
   }
 
   async #run(): Promise<void> {
@@ -76,6 +91,8 @@ export class Operators {
     const rows = this.#stalled()
     if (rows.length === 0) return undefined
     const row = random.pick(rows)
+    const known = random.chance(0.7) ? this.#known(row) : undefined
+    if (known !== undefined) return known
     const target = targetOf(row)
     const to = MOVES[`${row.machine} ${row.state}`]
     const does = random.pick(['retry', 'resolve', 'resolve', 'move', 'cancel'] as const)

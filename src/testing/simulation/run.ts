@@ -8,7 +8,6 @@ import type { MachineGraph } from '../../machine/definition.ts'
 import { definitionOf } from '../../machine/definition.ts'
 import { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
-import { builds } from './builds.ts'
 import type { Build } from './builds.ts'
 import { Chaos } from './chaos.ts'
 import type { ChaosRates } from './chaos.ts'
@@ -16,16 +15,18 @@ import { Clients } from './clients.ts'
 import type { WorkerDoor } from './clients.ts'
 import { checkEnding } from './ending.ts'
 import { Invariants } from './invariants.ts'
-import { deeds, machines } from './machines.ts'
 import { Network } from './network.ts'
 import { Operators } from './operators.ts'
 import { Scheduler } from './scheduler.ts'
+import type { ServiceJudge, SimulatedService } from './service.ts'
+import { shop } from './shop.ts'
+import type { StoredEntry } from './stored.ts'
 import { Truth } from './truth.ts'
+import type { TruthOptions } from './truth.ts'
 import { Violations } from './violation.ts'
 import type { Violation } from './violation.ts'
 import { SimulatedWorker } from './worker.ts'
 import type { WorkerOptions } from './worker.ts'
-import { planWorkload } from './workload.ts'
 import type { WorkloadSize } from './workload.ts'
 import { World } from './world.ts'
 
@@ -120,9 +121,13 @@ function drawSetting(random: SeededRandom, o: SimulateOptions): Setting {
   }
 }
 
-const definitions = new Map(machines.map((machine) => [definitionOf(machine).name, definitionOf(machine)]))
-const outputOf = (machine: string, id: string, data: Readonly<Record<string, unknown>>): unknown =>
-  definitions.get(machine)!.output(id, data)
+/** What `result` gives for an instance of these services. */
+function outputBy(services: readonly SimulatedService[]): TruthOptions['output'] {
+  const definitions = new Map(
+    services.flatMap(({ builds }) => builds.old.map((machine) => [definitionOf(machine).name, definitionOf(machine)])),
+  )
+  return (machine, id, data) => definitions.get(machine)!.output(id, data)
+}
 
 /** Runs one seed. Never throws for what the system under test does: that is in the report. */
 export async function simulate(o: SimulateOptions): Promise<SimulationReport> {
@@ -143,6 +148,8 @@ class Simulation {
   readonly #chaos: Chaos
   readonly #operators: Operators
   readonly #deployment: SeededRandom
+  readonly #services: readonly SimulatedService[]
+  readonly #judges: readonly ServiceJudge[]
   #deployed = false
   /** The stream of what is left: which wishes are made and when. */
   readonly #workload: SeededRandom
@@ -158,19 +165,28 @@ class Simulation {
     const scheduler = new Scheduler({ random: schedule, startMs: START_MS, traceSteps: o.traceSteps ?? 80 })
     const violations = new Violations(() => scheduler.steps)
     const space = new Space({ clock: { now: () => scheduler.nowMs }, random: ids.fork() })
-    const graphs: readonly MachineGraph[] = [...builds.old, ...builds.new].map((machine) => definitionOf(machine).graph)
+    const services = (this.#services = [shop])
+    const built = services.flatMap(({ builds }) => [...builds.old, ...builds.new])
+    const graphs: readonly MachineGraph[] = built.map((machine) => definitionOf(machine).graph)
     const invariants = new Invariants({ space, violations, graphs })
-    const written = invariants.written.bind(invariants)
+    const judges = (this.#judges = services.flatMap(({ judge }) => judge?.(violations) ?? []))
+    const written: typeof invariants.written = (session, n, rows) => {
+      invariants.written(session, n, rows)
+      if (judges.length === 0) return
+      const entries = rows.journal.map((row) => ({ k: row.k, entry: JSON.parse(row.text) as StoredEntry }))
+      for (const judge of judges) judge.written(rows, entries)
+    }
     const network = new Network({ server: scheduler.actor('server').life, random: faults.fork(), written })
     const isDurable = (key: string): boolean => invariants.isDurable(key)
+    const deeds = services.flatMap((service) => service.deeds)
     const world = new World({ life: scheduler.actor('world').life, random: outside, violations, deeds, isDurable })
     const life = scheduler.actor('clients').life
-    const truth = new Truth({ space, invariants, violations, output: outputOf })
+    const truth = new Truth({ space, invariants, violations, output: outputBy(services) })
     const store = new ModelStore(space, { reach: network.reach(life) })
     const engine = { leaseMs, graceMs: 2_000, partitions, tuning, retention }
     const onError = (text: string): void => this.#engineError(text)
     const build = (): Build => this.#buildNow()
-    const common = { scheduler, space, network, world, truth, engine, onError, build }
+    const common = { scheduler, space, network, world, truth, engine, onError, build, services }
     const workers = Array.from({ length: this.#setting.workers }, (_, i) => {
       const skewMs = faults.int(2_000) - 1_000
       return new SimulatedWorker({ ...common, name: `w${i + 1}`, skewMs, random: ids.fork() })
@@ -191,6 +207,7 @@ class Simulation {
       space,
       world,
       clients: this.#clients,
+      services,
       everyMs: this.#setting.operatorsEveryMs,
     })
     this.#scheduler = scheduler
@@ -212,7 +229,7 @@ class Simulation {
     const pools = this.#setting.retention.endedMs === undefined ? SIZE.pools : 0
     const size = { ...SIZE, pools, deploys: this.#setting.deploys, ...this.#o.size }
     const { life } = this.#scheduler.actor('plan')
-    for (const { atMs, id, wish } of planWorkload(this.#workload, size))
+    for (const { atMs, id, wish } of this.#services.flatMap(({ plan }) => plan(this.#workload, size)))
       void life.wait(atMs, `asks ${id} ${wish.do}`).then(() => this.#clients.ask(id, wish))
     for (const worker of this.#workers) worker.start()
     await this.#until(START_MS + size.spanMs * 2)
@@ -271,6 +288,7 @@ class Simulation {
     const { added, started } = this.#clients
     const rows = [...this.#invariants.last.values()]
     checkEnding({ space: this.#space, rows, world: this.#world, violations, added, started })
+    for (const judge of this.#judges) judge.ended(rows, this.#world, violations)
   }
 
   #report(): SimulationReport {

@@ -10,12 +10,11 @@ import { service } from '../../machine/service.ts'
 import type { AnyMachine } from '../../machine/types-machine.ts'
 import type { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
-import { builds } from './builds.ts'
 import type { Build } from './builds.ts'
-import { activities } from './machines.ts'
 import { Door } from './door.ts'
 import type { Network } from './network.ts'
 import type { Actor, Life, Scheduler } from './scheduler.ts'
+import type { SimulatedService } from './service.ts'
 import type { Truth } from './truth.ts'
 import type { World } from './world.ts'
 
@@ -31,6 +30,8 @@ export interface WorkerOptions {
   /** Ids and jitter; each life forks it. */
   readonly random: SeededRandom
   readonly engine: Pick<EngineOptions, 'leaseMs' | 'graceMs' | 'partitions' | 'tuning' | 'retention'>
+  /** What runs on it. */
+  readonly services: readonly SimulatedService[]
   /** What it is built of when it starts now. */
   readonly build: () => Build
   /** Told what an engine logs as an error, and what it rejects with. */
@@ -71,7 +72,7 @@ export class SimulatedWorker {
     const { life } = this.actor
     const { space, network, random, engine } = this.#o
     this.#build = this.#o.build()
-    const machines = builds[this.#build]
+    const machines = this.#o.services.flatMap(({ builds }) => builds[this.#build])
     const store = new ModelStore(space, { reach: network.reach(life) })
     const made = new Engine({
       ...engine,
@@ -119,6 +120,7 @@ export class SimulatedWorker {
 
   /** The services of this life: their bodies call the world, and hear its answer only while this life lasts. */
   #service(life: Life, machines: readonly AnyMachine[]) {
+    const activities = this.#o.services.flatMap((one) => one.activities)
     const bodies = activities.map((activity) =>
       implement(
         activity as never,
