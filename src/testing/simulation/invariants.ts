@@ -1,16 +1,15 @@
 // The promises, checked against the tables in the instant in which a commit has taken effect: the earliest moment at which they
 // can be false. What the checks remember they have from the rows themselves, never from the engine.
 //
-// I1 and I3 in paths.ts, I7 in order.ts; here I2, I4, I5, I6 and I11.
-import { messageCount, instanceCount, stateCount } from '../../core/counts.ts'
-import type { MessageFigure } from '../../core/counts.ts'
+// I1 and I3 in paths.ts, I7 in order.ts, I11 in laws.ts; here I2, I4, I5 and I6.
 import type { CallRecord } from '../../core/model.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
-import { recount } from '../../store/memory/retention.ts'
-import type { InstanceRow } from '../../store/memory/rows.ts'
+import { read } from '../../store/memory/rows.ts'
+import type { InstanceRow, TextRow } from '../../store/memory/rows.ts'
 import type { Space } from '../../store/memory/space.ts'
 import type { ChangeRows } from '../../store/memory/write.ts'
-import type { ReceiptRow, Recount } from '../../store/store.ts'
+import type { ReceiptRow } from '../../store/store.ts'
+import { Laws } from './laws.ts'
 import { Order } from './order.ts'
 import { Paths } from './paths.ts'
 import type { StoredEntry } from './stored.ts'
@@ -33,6 +32,7 @@ export class Invariants {
   readonly #violations: Violations
   readonly #paths: Paths
   readonly #order: Order
+  readonly #laws: Laws
   /** Keys of all calls that were ever committed. */
   readonly #keys = new Set<string>()
   /** `k incarnation id` of decided messages. */
@@ -53,6 +53,7 @@ export class Invariants {
     this.#violations = violations
     this.#paths = new Paths(violations, graphs)
     this.#order = new Order(violations)
+    this.#laws = new Laws(space, violations)
   }
 
   /** Whether a call of that key was ever committed. */
@@ -74,7 +75,7 @@ export class Invariants {
   written(session: string, n: number, rows: ChangeRows): void {
     this.commits++
     this.transitions += rows.journal.length
-    const entries = rows.journal.map((row) => ({ k: row.k, entry: JSON.parse(row.text) as StoredEntry }))
+    const entries = rows.journal.map((row) => ({ k: row.k, entry: read<StoredEntry>(row) }))
     this.#owned(session, n, rows)
     for (const row of rows.instances) {
       this.last.set(row.k, row)
@@ -83,9 +84,9 @@ export class Invariants {
     this.#paths.written(rows.instances, entries)
     this.#order.written(rows.events, entries)
     for (const { k, entry } of entries) this.#entry(k, entry)
-    for (const { key, text } of rows.receipts) this.#receipt(key, JSON.parse(text) as ReceiptRow)
-    for (const row of rows.instances) this.#calls(row.text)
-    this.laws()
+    for (const row of rows.receipts) this.#receipt(row.key, read<ReceiptRow>(row))
+    for (const row of rows.instances) this.#calls(row)
+    this.#laws.written(rows)
   }
 
   /** I2: all that a commit writes of an instance or a log is of a partition that its session owns. */
@@ -143,39 +144,13 @@ export class Invariants {
   }
 
   /** I5: remembers what was asked for. */
-  #calls(text: string): void {
-    const { calls } = JSON.parse(text) as { readonly calls: Readonly<Record<string, CallRecord>> | null }
+  #calls(row: TextRow): void {
+    const { calls } = read<{ readonly calls: Readonly<Record<string, CallRecord>> | null }>(row)
     for (const { key } of Object.values(calls ?? {})) this.#keys.add(key)
   }
 
-  /** I11: both laws balance, and the figures are what a recount finds. */
+  /** I11, by a count of all tables. */
   laws(): void {
-    const { instances, messages } = recount(this.#space)
-    for (const [machine, sums] of Object.entries(instances)) this.#machineLaw(machine, sums)
-    const { accepted, ...decided } = messages
-    const sum = Object.values(decided).reduce((all, one) => all + one, 0)
-    this.#violations.check(
-      'I11',
-      accepted === sum,
-      () => `${accepted} messages accepted, ${sum} accounted for: ${JSON.stringify(decided)}`,
-    )
-    for (const [figure, count] of Object.entries(messages)) this.#figure(messageCount(figure as MessageFigure), count)
-  }
-
-  #machineLaw(machine: string, { started, states, ...conditions }: Recount['instances'][string]): void {
-    const sum = Object.values(conditions).reduce((all, one) => all + one, 0)
-    this.#violations.check(
-      'I11',
-      started === sum,
-      () => `${started} of ${machine} started, ${sum} accounted for: ${JSON.stringify(conditions)}`,
-    )
-    for (const [figure, count] of Object.entries(conditions))
-      this.#figure(instanceCount(machine, figure as keyof typeof conditions), count)
-    for (const [state, count] of Object.entries(states)) this.#figure(stateCount(machine, state), count)
-  }
-
-  #figure(name: string, count: number): void {
-    const figure = this.#space.sums[name] ?? 0
-    this.#violations.check('I11', figure === count, () => `${name} says ${figure}, the tables ${count}`)
+    this.#laws.whole()
   }
 }

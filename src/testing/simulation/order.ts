@@ -1,5 +1,7 @@
 // I7: the log of a partition has no gap, and stamps grow along causes: what an instance emits is stamped above all that it has
 // heard, so whoever reads by stamps never meets an effect before its cause.
+import { read } from '../../store/memory/rows.ts'
+import type { EventTextRow } from '../../store/memory/rows.ts'
 import type { EventRow } from '../../store/store.ts'
 import type { StoredEntry } from './stored.ts'
 import type { Violations } from './violation.ts'
@@ -20,11 +22,12 @@ export class Order {
 
   /** A commit has written these. */
   written(
-    events: readonly { readonly partition: number; readonly offset: number; readonly text: string }[],
+    events: readonly (EventTextRow & { readonly partition: number; readonly offset: number })[],
     entries: readonly { readonly k: number; readonly entry: StoredEntry }[],
   ): void {
-    for (const { partition, offset, text } of events.toSorted((a, b) => a.offset - b.offset)) {
-      const { id, stamp } = JSON.parse(text) as EventRow
+    for (const row of events.toSorted((a, b) => a.offset - b.offset)) {
+      const { partition, offset } = row
+      const { id, stamp } = read<EventRow>(row)
       this.#place(partition, offset, stamp)
       this.#violations.check('I7', !this.#byId.has(id), () => `two events of the log have the id ${id}`)
       this.#byId.set(id, stamp)

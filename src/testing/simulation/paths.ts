@@ -1,8 +1,8 @@
 // I1 and I3: the journal of an instance is a path in its machine's graph, without a gap, and leads to the instance as it is
 // stored: its number, its state, its data.
 import { canonicalJson } from '../../base/json.ts'
-import type { Instance } from '../../core/model.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
+import { instanceOf } from '../../store/memory/rows.ts'
 import type { InstanceRow } from '../../store/memory/rows.ts'
 import type { StoredEntry } from './stored.ts'
 import type { Violations } from './violation.ts'
@@ -70,7 +70,7 @@ export class Paths {
 
   #follow(row: InstanceRow, entry: StoredEntry): void {
     const before = this.#told.get(row.k)
-    const { incarnation } = JSON.parse(row.text) as Instance
+    const { incarnation } = instanceOf(row)
     const born = entry.from === null
     const name = `${row.machine} ${row.id} row ${entry.seq}`
     const wrong = (text: string): void => this.#violations.add('I3', `${name}: ${text}`)
@@ -117,10 +117,27 @@ export class Paths {
     const told = this.#told.get(row.k)
     const name = `${row.machine} ${row.id}`
     if (told === undefined) return this.#violations.add('I1', `${name} was written, and has no journal`)
-    const { seq, state, incarnation } = JSON.parse(row.text) as Instance
-    const is = canonicalJson({ seq, state, incarnation, data: JSON.parse(row.dataText) as unknown })
-    const says = canonicalJson({ seq: told.seq, state: told.state, incarnation: told.incarnation, data: told.data })
-    this.#violations.check('I1', is === says, () => `${name} is ${is}, and its journal says ${says}`)
+    const { seq, state, incarnation, data } = instanceOf(row)
+    const is = (): string => canonicalJson({ seq, state, incarnation, data })
+    const says = (): string =>
+      canonicalJson({ seq: told.seq, state: told.state, incarnation: told.incarnation, data: told.data })
+    const agrees =
+      seq === told.seq && state === told.state && incarnation === told.incarnation && sameJson(data, told.data)
+    this.#violations.check('I1', agrees, () => `${name} is ${is()}, and its journal says ${says()}`)
     this.#told.set(row.k, { ...told, over: row.endedAt !== null, version: row.version })
   }
+}
+
+/** Whether two JSON values are the same, whatever order their keys are in. */
+function sameJson(one: unknown, other: unknown): boolean {
+  if (one === other) return true
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
+  if (Array.isArray(one) !== Array.isArray(other)) return false
+  const keys = Object.keys(one)
+  if (keys.length !== Object.keys(other).length) return false
+  return keys.every(
+    (key) =>
+      Object.hasOwn(other, key) &&
+      sameJson((one as Record<string, unknown>)[key], (other as Record<string, unknown>)[key]),
+  )
 }
