@@ -1,0 +1,86 @@
+// What a kind of faults comes to, and the tools that it needs.
+import { spawnSync } from 'node:child_process'
+
+/** How a kind of faults is run. */
+export interface FaultOptions {
+  /** An empty folder; what is left in it belongs to faults. */
+  readonly folder: string
+  readonly seed: number
+  /** A minute in all of CI, or as long as it takes. */
+  readonly thorough: boolean
+  readonly log: (line: string) => void
+}
+
+/** What came of one kind. */
+export interface Outcome {
+  readonly kind: string
+  /** Numbers of the catalogue of faults. */
+  readonly catalogue: string
+  readonly injections: number
+  /** After that many all was well. */
+  readonly survived: number
+  /** How the lives under the fault ended, and what else is worth a number. */
+  readonly details: Readonly<Record<string, number>>
+  /** Promises that were broken. */
+  readonly faults: readonly string[]
+  /** Why it was not run: it counts as nothing then. */
+  readonly skipped?: string
+}
+
+/** Gathers the outcome of one kind. */
+export class Tally {
+  readonly #kind: string
+  readonly #catalogue: string
+  readonly #log: (line: string) => void
+  readonly #details: Record<string, number> = {}
+  readonly #faults: string[] = []
+  #injections = 0
+  #survived = 0
+
+  constructor(kind: string, catalogue: string, log: (line: string) => void) {
+    this.#kind = kind
+    this.#catalogue = catalogue
+    this.#log = log
+  }
+
+  /** One injection, with what was wrong after it. */
+  add(what: string, faults: readonly string[]): void {
+    this.#injections++
+    if (faults.length === 0) this.#survived++
+    this.#log(`${this.#kind}: ${what}${faults.length === 0 ? '' : `: FAULTS: ${faults.join('; ')}`}`)
+    this.#faults.push(...faults.map((fault) => `${this.#kind}: ${what}: ${fault}`))
+  }
+
+  count(detail: string, n = 1): void {
+    this.#details[detail] = (this.#details[detail] ?? 0) + n
+  }
+
+  /** `skipped`: why it was not run. */
+  outcome(skipped?: string): Outcome {
+    return {
+      kind: this.#kind,
+      catalogue: this.#catalogue,
+      injections: this.#injections,
+      survived: this.#survived,
+      details: this.#details,
+      faults: this.#faults,
+      ...(skipped !== undefined && { skipped }),
+    }
+  }
+}
+
+/** Whether a program is there. */
+export const has = (program: string): boolean =>
+  spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined
+
+/** Whether this process may mount, and install packages. */
+export const isRoot = (): boolean => process.getuid?.() === 0
+
+/** Installs a package of Debian's that has that program. Undefined: it is there; else why not. */
+export function install(program: string, name: string): string | undefined {
+  if (has(program)) return undefined
+  if (!isRoot() || !has('apt-get')) return `${program} is not installed: \`apt-get install ${name}\`, as root`
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', name]])
+    spawnSync('apt-get', args, { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  return has(program) ? undefined : `\`apt-get install ${name}\` failed`
+}
