@@ -167,14 +167,16 @@ onBothStores('retention', (make) => {
     const { world, app, clock, ended } = await scene()
     await ended(ids(300))
     let batches = 0
+    let crashed: Promise<void> | undefined
     world.faults.retain = async (through, ...call) => {
       const rows = await through(...call)
-      if (++batches === 2) void world.crash(app)
+      if (++batches === 2) crashed = world.crash(app)
       return rows
     }
     await clock.leap(4 * DAY)
     await clock.advance(MINUTE)
     delete world.faults.retain
+    await crashed
     const next = await world.startAfterCrash(services)
     await expectLaws(next)
     const { removed } = await instancesOf(next, job)

@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/random.ts'
 import { Ids } from '../../src/store/sqlite/ids.ts'
 import { migrations } from '../../src/store/sqlite/schema.ts'
+import { Tape } from '../../src/store/sqlite/tape.ts'
 import { sqliteStore } from '../../src/store/sqlite/store.ts'
 import type { Change, Store } from '../../src/store/store.ts'
 import { changeOf, instanceOf, rowOf } from '../../src/testing/store/fixture.ts'
@@ -168,12 +169,12 @@ test('a name that was looked for while its removal was not settled is not free a
   const db = new DatabaseSync(':memory:')
   for (const { sql } of migrations) db.exec(sql)
   const ids = new Ids(db, '0123456789abcdef', 100)
-  ids.add(1, 'o-1', 1)
+  ids.add(1, 'o-1', 1, new Tape())
   ids.settled()
   ids.remove(1, 'o-1', 1)
   expect(ids.find(1, 'o-1')).toBe(undefined)
   ids.forget()
-  expect(() => ids.add(1, 'o-1', 2)).toThrow(expect.objectContaining({ code: 'DUPLICATE_ROW' }))
+  expect(() => ids.add(1, 'o-1', 2, new Tape())).toThrow(expect.objectContaining({ code: 'DUPLICATE_ROW' }))
   db.close()
 })
 
@@ -181,7 +182,7 @@ test('what is removed in a transaction that is rolled back is there again', () =
   const db = new DatabaseSync(':memory:')
   for (const { sql } of migrations) db.exec(sql)
   const ids = new Ids(db, '0123456789abcdef', 100)
-  ids.add(1, 'o-1', 1)
+  ids.add(1, 'o-1', 1, new Tape())
   ids.settled()
   ids.remove(1, 'o-1', 1)
   expect(ids.find(1, 'o-1')).toBe(undefined)

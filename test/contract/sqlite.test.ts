@@ -60,3 +60,12 @@ storeSuite({
   describe,
   test,
 })
+// Every commit goes to the thread that is there for large ones.
+storeSuite({
+  name: 'sqlite, written by a thread',
+  make: inFolder((folder) => join(folder, 'shop.db'), true, { large: 0 }),
+  features,
+  durable: true,
+  describe,
+  test,
+})

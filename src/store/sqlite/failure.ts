@@ -31,6 +31,7 @@ const sqliteCode = (error: unknown): number | undefined => {
 /** Which kind an error is. What is no error of SQLite (a value that cannot be bound) is the fault of a row. */
 export function failureKind(error: unknown): FailureKind {
   if (isPawlError(error, ROWS_MISSING)) return 'broken'
+  if (isPawlError(error, 'THREAD_LOST')) return 'transient'
   const code = typeof error === 'object' && error !== null ? sqliteCode(error) : undefined
   if (code === undefined) return 'rejected'
   if (code === IOERR_SHMSIZE) return 'full'

@@ -131,6 +131,18 @@ function lock(path: string): DatabaseSync {
   }
 }
 
+/** A connection to a file that is there, with the settings that the store writes with. */
+export function connect(path: string): DatabaseSync {
+  const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
+  try {
+    db.exec(PRAGMAS)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
 /** Opens the file, creating it if there is none, and holds its lock. Throws PawlErrors as `Store.open` says. */
 export function openFile(path: string): OpenFile {
   if (path === ':memory:') {
@@ -145,8 +157,7 @@ export function openFile(path: string): OpenFile {
   try {
     createPrivate(real)
     for (const beside of ['-wal', '-shm']) makePrivate(`${real}${beside}`)
-    db = new DatabaseSync(real, { timeout: BUSY_TIMEOUT_MS })
-    db.exec(PRAGMAS)
+    db = connect(real)
   } catch (error) {
     db?.close()
     held.close()

@@ -11,6 +11,7 @@
 // I4  What a commit has added here is taken back if that commit is rolled back.
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { PawlError } from '../../base/errors.ts'
+import type { Tape } from './tape.ts'
 
 // Twice as many are in memory at most, and are read at a start (0.1 s). More would fill pages better: 4 names a page with a million
 // instances, and the gain from 8 was within the noise.
@@ -50,9 +51,7 @@ export class Ids {
   readonly #generationSize: number
   readonly #seeds: readonly [number, number]
   readonly #find: StatementSync
-  readonly #insert: StatementSync
   readonly #delete: StatementSync
-  readonly #mark: StatementSync
   readonly #recent = new Map<string, number>()
   /** Names that were looked for and are nobody's: whoever creates an instance has looked for it just before. */
   readonly #absent = new Set<string>()
@@ -67,9 +66,7 @@ export class Ids {
     this.#find = db.prepare(
       'select i.k from pawl_ids d join pawl_instances i on i.k = d.k where d.hash = ? and i.id = ? and i.machine = ?',
     )
-    this.#insert = db.prepare('insert or ignore into pawl_ids values (?, ?)')
     this.#delete = db.prepare('delete from pawl_ids where hash = ? and k = ?')
-    this.#mark = db.prepare("insert into pawl_meta values ('ids', ?) on conflict do update set value = excluded.value")
     this.#upTo = Number(db.prepare("select value from pawl_meta where name = 'ids'").get()?.['value'] ?? 0)
     for (const row of db.prepare('select k, machine, id from pawl_instances where k > ?').iterate(this.#upTo))
       this.#recent.set(keyOf(row['machine'] as number, row['id'] as string), row['k'] as number)
@@ -90,20 +87,20 @@ export class Ids {
     return this.#find.get(this.#hash(machine, id), id, machine)?.['k'] as number | undefined
   }
 
-  /** A new instance, inside a transaction. Throws PawlError `DUPLICATE_ROW` for a name that is taken. */
-  add(machine: number, id: string, k: number): void {
+  /** A new instance, in the transaction of the tape. Throws PawlError `DUPLICATE_ROW` for a name that is taken. */
+  add(machine: number, id: string, k: number, tape: Tape): void {
     const key = keyOf(machine, id)
     const absent = this.#absent.delete(key)
     if (!absent && (this.#recent.has(key) || this.#stored(machine, id) !== undefined))
       throw new PawlError('DUPLICATE_ROW', `the name of instance ${k} (${id}) belongs to another one already`)
     if (k <= (this.#generation?.upTo ?? this.#upTo)) {
-      this.#insert.run(this.#hash(machine, id), k)
+      tape.put('id', this.#hash(machine, id), k)
     } else {
       this.#changes().added.push(key)
       this.#recent.set(key, k)
     }
     if (this.#generation === undefined && this.#recent.size >= this.#generationSize) this.#begin()
-    if (this.#generation !== undefined) this.#writeSome(this.#generation)
+    if (this.#generation !== undefined) this.#writeSome(this.#generation, tape)
   }
 
   /** An instance goes, inside a transaction. Its row must go in the same one. */
@@ -154,16 +151,16 @@ export class Ids {
     this.#generation = { names, upTo, done: 0 }
   }
 
-  #writeSome(generation: Generation): void {
+  #writeSome(generation: Generation, tape: Tape): void {
     if (generation.done === generation.names.length) return
     this.#changes()
     const end = Math.min(generation.done + PACE, generation.names.length)
     for (; generation.done < end; generation.done++) {
       const { hash, k, key } = generation.names[generation.done]!
       // One that was removed meanwhile must not come back.
-      if (this.#recent.get(key) === k) this.#insert.run(hash, k)
+      if (this.#recent.get(key) === k) tape.put('id', hash, k)
     }
-    if (generation.done === generation.names.length) this.#mark.run(String(generation.upTo))
+    if (generation.done === generation.names.length) tape.put('meta', 'ids', String(generation.upTo))
   }
 
   /** 48 bits: an INTEGER of 6 bytes, exact in JavaScript. Two lanes of a multiplicative hash, mixed at the end. */

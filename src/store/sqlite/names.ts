@@ -1,16 +1,15 @@
 // Names from definitions (machines, states, message types) as small numbers: they stand in every row, and are few.
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { PawlError } from '../../base/errors.ts'
+import type { Tape } from './tape.ts'
 
 /** Both ways between a name and its number. The map in memory holds committed names and those of the transaction under way. */
 export class Names {
   readonly #numbers = new Map<string, number>()
   readonly #texts: (string | undefined)[] = []
-  readonly #insert: StatementSync
   #fresh: string[] = []
 
   constructor(db: DatabaseSync) {
-    this.#insert = db.prepare('insert into pawl_names values (?, ?)')
     for (const row of db.prepare('select n, name from pawl_names').all())
       this.#keep(String(row['name']), Number(row['n']))
   }
@@ -20,12 +19,12 @@ export class Names {
     this.#texts[n] = name
   }
 
-  /** For writing: inside a transaction only, since a new name is inserted. */
-  number(name: string): number {
+  /** For writing: a new name is put on the tape. */
+  number(name: string, tape: Tape): number {
     const known = this.#numbers.get(name)
     if (known !== undefined) return known
     const n = Math.max(1, this.#texts.length)
-    this.#insert.run(n, name)
+    tape.put('name', n, name)
     this.#keep(name, n)
     this.#fresh.push(name)
     return n

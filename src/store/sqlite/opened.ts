@@ -1,5 +1,6 @@
 // The parts of an open store, put together.
 import type { DatabaseSync } from 'node:sqlite'
+import { Background } from './background.ts'
 import { Buckets } from './buckets.ts'
 import { Writer } from './commit.ts'
 import type { OpenFile } from './file.ts'
@@ -11,6 +12,7 @@ import { Numbers } from './numbers.ts'
 import { rareOf } from './rare.ts'
 import { Reader } from './read.ts'
 import { Retainer } from './retain.ts'
+import { Player } from './tape.ts'
 import { UserStatements } from './transaction.ts'
 
 /** What an open store works with. */
@@ -20,11 +22,14 @@ export interface Opened {
   readonly names: Names
   readonly ids: Ids
   readonly writer: Writer
+  readonly player: Player
   readonly reader: Reader
   readonly lister: Lister
   readonly retainer: Retainer
   readonly statements: UserStatements
   readonly numbers: Numbers
+  /** Undefined: in memory, where no second connection can come. */
+  readonly background: Background | undefined
   readonly partitions: number
 }
 
@@ -48,10 +53,12 @@ export function openTables(
     ids,
     partitions,
     writer: new Writer(db, names, ids, rare, buckets),
+    player: new Player(db),
     reader: new Reader(db, names, ids, rare),
     lister: new Lister(db, names),
     retainer: new Retainer(db, names, ids, rare, buckets),
     statements: new UserStatements(db, guard),
     numbers: new Numbers(db),
+    background: file.path === ':memory:' ? undefined : new Background(file.path),
   }
 }

@@ -32,8 +32,10 @@ import { failureKind, isDiskFailure, storeError } from './failure.ts'
 import { checkVersion, openFile } from './file.ts'
 import { identify, migrate } from './migrate.ts'
 import { openTables, type Opened } from './opened.ts'
+import { ThreadLost } from './background.ts'
 import { Session } from './session.ts'
 import { migrations as released, type Migration } from './schema.ts'
+import { Tape } from './tape.ts'
 import { runWork, UserTransaction } from './transaction.ts'
 
 /** Settings of a SQLite store. */
@@ -46,12 +48,21 @@ export interface SqliteOptions {
   readonly migrations?: readonly Migration[]
   /** How many names of instances are gathered before they are written in bulk (ids.ts). For tests of Pawl itself. */
   readonly idsInMemory?: number
+  /** Rows of the journal from which on a commit is written by a thread (background.ts). Given, `open` waits for that thread; `Infinity`: there
+   *  is none. Default 40: below that the way to the thread takes longer than the writing. */
+  readonly large?: number
 }
 
 const MARK_MS = 2_000
+const LARGE = 40
 const ID_BYTES = 16
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+const lostThread = (cause: unknown): PawlError =>
+  new PawlError('THREAD_LOST', 'the thread that wrote this commit has ended, and the commit is not in the file', {
+    cause,
+  })
 
 class SqliteStore implements Store {
   readonly features = { sessions: false, sql: true, backup: true } as const
@@ -60,6 +71,7 @@ class SqliteStore implements Store {
   readonly #random: Random
   readonly #migrations: readonly Migration[]
   readonly #idsInMemory: number | undefined
+  readonly #large: number | undefined
   #opened: Opened | undefined
   #closed = false
   #session: Session | undefined
@@ -70,6 +82,8 @@ class SqliteStore implements Store {
   #markStored = 0
   /** A user's work is under way; it is synchronous, so that whatever else wants to write goes on in a later microtask. */
   #working = false
+  /** The commit that the thread writes; never rejects. */
+  #away: Promise<void> | undefined
   #backups = new Set<Promise<void>>()
 
   constructor(path: string, options: SqliteOptions) {
@@ -78,6 +92,7 @@ class SqliteStore implements Store {
     this.#random = options.random ?? systemRandom
     this.#migrations = options.migrations ?? released
     this.#idsInMemory = options.idsInMemory
+    this.#large = options.large
   }
 
   async open(o: {
@@ -96,6 +111,7 @@ class SqliteStore implements Store {
       // How long nobody was here cannot be measured: only a clock behind the mark is not believed.
       this.#time = new SteadyTime(Math.max(clock, this.#clock.now()), this.#clock.monotonic())
       this.#opened = openTables(file, storeId, partitions, this.#idsInMemory)
+      if ((this.#large ?? Infinity) < Infinity) await this.#opened.background?.started()
       return { partitions, storeId, created }
     } catch (error) {
       file.close()
@@ -108,6 +124,8 @@ class SqliteStore implements Store {
     const opened = this.#opened
     this.#opened = undefined
     this.#session = undefined
+    await this.#away
+    await opened?.background?.close()
     await Promise.allSettled(this.#backups)
     opened?.file.close()
   }
@@ -184,27 +202,39 @@ class SqliteStore implements Store {
 
   // ── writing ──
 
-  /** Runs `work` in one transaction; whatever it throws comes after a rollback (S1). */
-  #write<T>(opened: Opened, work: () => T): T {
-    const { db, names, ids } = opened
+  /** Runs `work` and writes the rows that it puts on the tape, in one transaction; whatever it throws comes after a rollback (S1). */
+  #write<T>(opened: Opened, work: (tape: Tape) => T): T {
+    const { db, player } = opened
     if (this.#broken !== undefined) throw this.#broken
     try {
       db.exec('begin immediate')
-      const result = work()
-      this.#storeMark(db)
+      const tape = new Tape()
+      const result = work(tape)
+      this.#mark(tape)
+      player.play(tape.values)
       db.exec('commit')
-      names.settled()
-      ids.settled()
+      this.#durable(opened)
       return result
     } catch (error) {
-      names.forget()
-      ids.forget()
-      // The mark may have been in what is rolled back.
-      this.#markStored = 0
-      if (isDiskFailure(error)) this.#broken = error
+      this.#undone(opened, error)
       this.#rollback(db)
       throw error
     }
+  }
+
+  /** What was put on a tape is in the file. */
+  #durable({ names, ids }: Opened): void {
+    names.settled()
+    ids.settled()
+  }
+
+  /** What was put on a tape never will be. */
+  #undone({ names, ids }: Opened, error: unknown): void {
+    names.forget()
+    ids.forget()
+    // The mark may have been in what is rolled back.
+    this.#markStored = 0
+    if (isDiskFailure(error)) this.#broken = error
   }
 
   #rollback(db: DatabaseSync): void {
@@ -215,28 +245,32 @@ class SqliteStore implements Store {
     }
   }
 
-  #storeMark(db: DatabaseSync): void {
+  #mark(tape: Tape): void {
     const now = this.#tick()
     if (now - this.#markStored < MARK_MS) return
-    db.prepare("insert into pawl_meta values ('clock', ?) on conflict do update set value = excluded.value").run(
-      String(now),
-    )
+    tape.put('meta', 'clock', String(now))
     this.#markStored = now
   }
 
-  /** As `#write`, with errors as they leave the store, and never inside a user's work. */
-  async #writing<T>(work: (opened: Opened) => T): Promise<T> {
+  /** Whoever wants to write waits for the commit in the thread, and is never inside a user's work. */
+  async #turn(): Promise<void> {
     if (this.#working) await Promise.resolve()
+    while (this.#away !== undefined) await this.#away
+  }
+
+  /** As `#write`, in its turn, with errors as they leave the store. */
+  async #writing<T>(work: (opened: Opened, tape: Tape) => T): Promise<T> {
+    await this.#turn()
     const opened = this.#ready()
     try {
-      return this.#write(opened, () => work(opened))
+      return this.#write(opened, (tape) => work(opened, tape))
     } catch (error) {
       throw storeError(error, opened.file.path)
     }
   }
 
   async commit(id: string, n: number, change: Change): Promise<CommitResult> {
-    if (this.#working) await Promise.resolve()
+    if (this.#working || this.#away !== undefined) await this.#turn()
     const opened = this.#ready()
     const session = this.#sessionOf(id)
     if (session === undefined) return { kind: 'fenced' }
@@ -244,12 +278,55 @@ class SqliteStore implements Store {
     if (settled === 'forgotten') return { kind: 'fenced' }
     if (settled !== undefined) return settled
     try {
-      const result = { kind: 'applied', inbox: this.#write(opened, () => opened.writer.apply(change)) } as const
+      if (this.#broken !== undefined) throw this.#broken
+      const inbox =
+        change.journal.length < (this.#large ?? LARGE)
+          ? this.#here(opened, change)
+          : await this.#there(opened, change, id, n)
+      const result = { kind: 'applied', inbox } as const
       session.settle(n, result)
       return result
     } catch (error) {
       return { kind: failureKind(error), error }
     }
+  }
+
+  #here(opened: Opened, change: Change): readonly number[] {
+    return this.#write(opened, (tape) => opened.writer.apply(change, tape))
+  }
+
+  /** A large change, by the thread where there is one. */
+  async #there(opened: Opened, change: Change, id: string, n: number): Promise<readonly number[]> {
+    const { background, writer } = opened
+    if (background?.ready !== true) return this.#here(opened, change)
+    const tape = new Tape()
+    try {
+      const places = writer.apply(change, tape)
+      this.#mark(tape)
+      // What is asked for when the thread has died: whether this commit is in the file.
+      tape.put('meta', 'commit', `${id} ${n}`)
+      const written = background.commit(tape.values)
+      this.#away = written.catch(() => {})
+      try {
+        await written
+      } catch (error) {
+        if (!(error instanceof ThreadLost) || !this.#isIn(opened, id, n)) throw error
+      } finally {
+        this.#away = undefined
+      }
+      this.#durable(opened)
+      return places
+    } catch (error) {
+      this.#undone(opened, error)
+      if ((error as { stuck?: true }).stuck === true) this.#broken = error
+      // Nothing of it is in the file: sent again it goes the other way.
+      if (error instanceof ThreadLost) throw lostThread(error)
+      throw error
+    }
+  }
+
+  #isIn({ db }: Opened, id: string, n: number): boolean {
+    return db.prepare("select value from pawl_meta where name = 'commit'").get()?.['value'] === `${id} ${n}`
   }
 
   async burn(id: string, n: number): Promise<'burnt' | 'applied' | 'fenced'> {
@@ -273,18 +350,19 @@ class SqliteStore implements Store {
   }
 
   async append(rows: readonly Omit<InboxRow, 'n'>[], counts: Counts): Promise<readonly number[]> {
-    return this.#writing(({ writer }) => {
-      const places = writer.append(rows)
-      writer.count(counts)
+    return this.#writing(({ writer }, tape) => {
+      const places = writer.append(rows, tape)
+      writer.count(counts, tape)
       return places
     })
   }
 
   async transaction<T>(work: (tx: StoreTransaction) => T): Promise<T> {
+    while (this.#away !== undefined) await this.#away
     if (this.#working)
       throw new PawlError('NESTED_TRANSACTION', 'a transaction inside a transaction: use the `tx` of the outer one')
     const opened = this.#ready()
-    const tx = new UserTransaction(opened.statements, opened.writer)
+    const tx = new UserTransaction(opened.statements, opened.writer, opened.player)
     this.#working = true
     try {
       // What the work throws comes as it is; so do errors of its SQL.
@@ -348,11 +426,11 @@ class SqliteStore implements Store {
 
   /** Deletes with the sums that change; undefined where the session is over. */
   async #erasing<T>(id: string, erase: (opened: Opened, tally: Tally) => T): Promise<T | undefined> {
-    return this.#writing((opened) => {
+    return this.#writing((opened, tape) => {
       if (this.#sessionOf(id) === undefined) return undefined
       const tally = new Tally()
       const result = erase(opened, tally)
-      opened.writer.count(tally.sums)
+      opened.writer.count(tally.sums, tape)
       return result
     })
   }

@@ -4,6 +4,7 @@ import { PawlError } from '../../base/errors.ts'
 import type { Counts, InboxRow, StoreTransaction } from '../store.ts'
 import type { Writer } from './commit.ts'
 import type { Guard } from './guard.ts'
+import { Tape, type Player } from './tape.ts'
 
 // As many as an application has different statements, hardly more; all go at once when it writes values into its texts.
 const STATEMENTS_MAX = 200
@@ -55,11 +56,13 @@ function bindable(value: unknown): SQLInputValue {
 export class UserTransaction implements StoreTransaction {
   readonly #statements: UserStatements
   readonly #writer: Writer
+  readonly #player: Player
   #over = false
 
-  constructor(statements: UserStatements, writer: Writer) {
+  constructor(statements: UserStatements, writer: Writer, player: Player) {
     this.#statements = statements
     this.#writer = writer
+    this.#player = player
   }
 
   #check(): void {
@@ -79,8 +82,10 @@ export class UserTransaction implements StoreTransaction {
 
   append(rows: readonly Omit<InboxRow, 'n'>[], counts: Counts): void {
     this.#check()
-    this.#writer.append(rows)
-    this.#writer.count(counts)
+    const tape = new Tape()
+    this.#writer.append(rows, tape)
+    this.#writer.count(counts, tape)
+    this.#player.play(tape.values)
   }
 
   /** From now on every use throws. */
