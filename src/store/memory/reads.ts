@@ -26,7 +26,7 @@ export function load(space: Space, targets: readonly Target[]): readonly Found[]
     if (k === undefined) return { target, loaded: null, orphans: waitingAt(space, key) }
     const children = [...(space.children.get(k)?.values() ?? [])].map((row) => read<ChildRecord>(row))
     const instance = instanceOf(space.instances.get(k)!)
-    return { target, loaded: { instance, waiting: waitingAt(space, k), children }, orphans: waitingAt(space, key) }
+    return { target, loaded: { instance, waiting: waitingAt(space, k), children }, orphans: [] }
   })
 }
 

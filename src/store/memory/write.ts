@@ -69,17 +69,21 @@ export function fault(space: Space, rows: ChangeRows): CommitResult | undefined 
   return instanceFault(space, rows) ?? logFault(space, rows) ?? queueFault(space, rows)
 }
 
-function instanceFault(space: Space, { instances, created, children }: ChangeRows): CommitResult | undefined {
+function instanceFault(space: Space, { instances, created, children, journal }: ChangeRows): CommitResult | undefined {
+  const names = new Set<string>()
+  const here = new Set<number>()
   for (const { k, machine, id } of instances) {
-    const named = space.names.get(keyOf(machine, id))
+    const name = keyOf(machine, id)
+    const named = space.names.get(name)
     if (created.has(k)) {
-      if (space.instances.has(k) || named !== undefined)
+      if (space.instances.has(k) || here.has(k) || named !== undefined || names.has(name))
         return rejected('DUPLICATE_ROW', `instance ${k} (${machine} ${id}) is there already`)
+      names.add(name)
     } else if (named !== k) return broken(`instance ${k} (${machine} ${id}) is not there to be updated`)
+    here.add(k)
   }
-  const news = new Set(instances.map((row) => row.k))
-  for (const { k } of children)
-    if (!space.instances.has(k) && !news.has(k)) return broken(`the parent ${k} of a child is not there`)
+  for (const { k } of [...journal, ...children])
+    if (!here.has(k) && !space.instances.has(k)) return broken(`a row belongs to instance ${k}, which is not there`)
   return undefined
 }
 
@@ -102,20 +106,32 @@ function logFault(space: Space, rows: ChangeRows): CommitResult | undefined {
   return undefined
 }
 
+/** The first that comes a second time, or undefined. */
+function twice<T>(items: readonly T[]): T | undefined {
+  const seen = new Set<T>()
+  return items.find((item) => seen.size === seen.add(item).size)
+}
+
 function queueFault(space: Space, rows: ChangeRows): CommitResult | undefined {
-  for (const n of rows.read) if (!space.inbox.has(n)) return broken(`inbox row ${n} is not there to be read`)
-  for (const { n } of rows.waiting)
-    if (space.waiting.has(n)) return rejected('DUPLICATE_ROW', `waiting row ${n} is there already`)
-  for (const n of [...rows.unwaiting, ...rows.rewaiting.map((row) => row.n)])
-    if (!space.waiting.has(n)) return broken(`waiting row ${n} is not there`)
-  for (const [i, { id }] of rows.deadLetters.entries())
-    if (space.dead.has(id) || rows.deadLetters.findIndex((row) => row.id === id) !== i)
-      return rejected('DUPLICATE_ROW', `dead letter ${id} is there already`)
-  for (const id of rows.undead)
-    if (!space.dead.has(id)) return rejected('NO_DEAD_LETTER', `dead letter ${id} is gone: somebody has redriven it`)
-  for (const { partition } of rows.heads)
-    if (space.partitions[partition] === undefined) return broken(`there is no partition ${partition}`)
-  return undefined
+  const read = twice(rows.read) ?? rows.read.find((n) => !space.inbox.has(n))
+  if (read !== undefined) return broken(`inbox row ${read} is not there to be read`)
+  const waits = rows.waiting.map((row) => row.n)
+  const again = twice(waits) ?? waits.find((n) => space.waiting.has(n))
+  if (again !== undefined) return rejected('DUPLICATE_ROW', `waiting row ${again} is there already`)
+  const changed = [...rows.unwaiting, ...rows.rewaiting.map((row) => row.n)]
+  const gone = twice(changed) ?? changed.find((n) => !space.waiting.has(n))
+  if (gone !== undefined) return broken(`waiting row ${gone} is not there`)
+  return deadFault(space, rows)
+}
+
+function deadFault(space: Space, rows: ChangeRows): CommitResult | undefined {
+  const dead = rows.deadLetters.map((row) => row.id)
+  const there = twice(dead) ?? dead.find((id) => space.dead.has(id))
+  if (there !== undefined) return rejected('DUPLICATE_ROW', `dead letter ${there} is there already`)
+  const gone = twice(rows.undead) ?? rows.undead.find((id) => !space.dead.has(id))
+  if (gone !== undefined) return rejected('NO_DEAD_LETTER', `dead letter ${gone} is gone: somebody has redriven it`)
+  const head = rows.heads.find(({ partition }) => space.partitions[partition] === undefined)
+  return head === undefined ? undefined : broken(`there is no partition ${head.partition}`)
 }
 
 /** Writes what `fault` has let pass; answers the places of the inbox rows. */

@@ -16,26 +16,36 @@ const SAME = 0.05
 export class Buckets {
   readonly #store: StatementSync
   #ms: number
+  // One time has one bucket for ever: of two receipts of one key and one time in two buckets nobody could tell the newer.
+  #msBefore: number
+  #since: number
 
   constructor(db: DatabaseSync) {
     const row = db.prepare("select value from pawl_meta where name = 'receipts'").get()
     this.#store = db.prepare(
       "insert into pawl_meta values ('receipts', ?) on conflict do update set value = excluded.value",
     )
-    this.#ms = Number(row?.['value'] ?? FIRST_MS)
+    const [ms = FIRST_MS, msBefore = ms, since = 0] =
+      row === undefined ? [] : String(row['value']).split(' ').map(Number)
+    this.#ms = ms
+    this.#msBefore = msBefore
+    this.#since = since
   }
 
   /** The bucket of a time. */
   of(at: number): number {
-    return (Math.floor(at / this.#ms) + 1) * this.#ms
+    const ms = at > this.#since ? this.#ms : this.#msBefore
+    return (Math.floor(at / ms) + 1) * ms
   }
 
-  /** Receipts are kept that long. Inside a transaction. */
-  fit(keptMs: number): void {
+  /** From `now` on receipts are kept that long. Inside a transaction. */
+  fit(keptMs: number, now: number): void {
     if (keptMs <= 0) return
     const ms = Math.max(LEAST_MS, Math.round(keptMs / SHARE))
     if (Math.abs(ms - this.#ms) <= this.#ms * SAME) return
+    if (now > this.#since) this.#msBefore = this.#ms
     this.#ms = ms
-    this.#store.run(String(ms))
+    this.#since = now
+    this.#store.run(`${ms} ${this.#msBefore} ${now}`)
   }
 }

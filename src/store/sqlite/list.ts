@@ -34,8 +34,10 @@ const SECTIONS: Readonly<Record<NonNullable<ListQuery['status']>, Section>> = {
 
 /** The sections that a query looks into, in the order of the page. */
 function sectionsOf(query: ListQuery): readonly Section[] {
-  if (query.status !== undefined) return [SECTIONS[query.status]]
-  return query.stallCode === undefined ? ['live', 'stalled', 'ended'] : ['stalled']
+  const sections: readonly Section[] =
+    query.status === undefined ? ['live', 'stalled', 'ended'] : [SECTIONS[query.status]]
+  // Nothing else has a code.
+  return query.stallCode === undefined ? sections : sections.filter((section) => section === 'stalled')
 }
 
 function placeOf(after: string | undefined): Place | undefined {

@@ -59,7 +59,7 @@ export class Retainer {
 
   /** One batch of what `Store.retain` says, at the store's time `now`; answers the number of rows that went. */
   retain(cut: RetentionCut, tally: Tally, now: number): number {
-    this.#buckets.fit(now - cut.receiptsBefore)
+    this.#buckets.fit(now - cut.receiptsBefore, now)
     let left = cut.limit
     const spend = (rows: number): void => {
       left -= rows
