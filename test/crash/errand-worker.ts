@@ -30,7 +30,9 @@ const ENDING = new Set(['WORKER_BROKEN', 'STOPPED', 'STORE_CORRUPT', 'STORE_CLOS
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 const text = (error: unknown): string =>
-  isPawlError(error) ? `${error.code} ${error.message}` : `not-a-PawlError ${String(error)}`
+  isPawlError(error)
+    ? `${error.code} ${error.message}`
+    : `not-a-PawlError ${error instanceof Error ? error.message : typeof error}`
 
 /** Ends the process once what it said is out. */
 const end = (code: number): void => void process.stdout.write('', () => process.exit(code))
@@ -192,7 +194,7 @@ const app = openErrands({
   outside,
   rest: life.rest,
   log: ({ level, text: what, error }) => {
-    if (level === 'error') say(`log ${what}${error === undefined ? '' : `: ${String(error)}`}`)
+    if (level === 'error') say(`log ${what}${error === undefined ? '' : `: ${text(error)}`}`)
   },
 })
 await new Run(app, life).run()

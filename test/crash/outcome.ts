@@ -6,7 +6,9 @@ export interface FaultOptions {
   /** An empty folder; what is left in it belongs to faults. */
   readonly folder: string
   readonly seed: number
-  /** A minute in all of CI, or as long as it takes. */
+  /** Of the n-th system calls only every so many are tried, once n is over 20. */
+  readonly every: number
+  /** False: the short slice of CI. */
   readonly thorough: boolean
   readonly log: (line: string) => void
 }
@@ -70,17 +72,17 @@ export class Tally {
 }
 
 /** Whether a program is there. */
-export const has = (program: string): boolean =>
+export const hasProgram = (program: string): boolean =>
   spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined
 
 /** Whether this process may mount, and install packages. */
 export const isRoot = (): boolean => process.getuid?.() === 0
 
-/** Installs a package of Debian's that has that program. Undefined: it is there; else why not. */
-export function install(program: string, name: string): string | undefined {
-  if (has(program)) return undefined
-  if (!isRoot() || !has('apt-get')) return `${program} is not installed: \`apt-get install ${name}\`, as root`
+/** Installs a package of Debian's, where `isThere` says that it is missing. Undefined: it is there now; else why not. */
+export function install(name: string, isThere: () => boolean): string | undefined {
+  if (isThere()) return undefined
+  if (!isRoot() || !hasProgram('apt-get')) return `it needs \`apt-get install ${name}\`, as root`
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', name]])
     spawnSync('apt-get', args, { stdio: 'ignore', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
-  return has(program) ? undefined : `\`apt-get install ${name}\` failed`
+  return isThere() ? undefined : `\`apt-get install ${name}\` failed`
 }

@@ -44,7 +44,7 @@ export interface Life {
   readonly child: ChildProcess
   /** What it told, line by line. */
   readonly told: readonly string[]
-  /** Resolves at the next line that begins so, or when the life has ended: then with undefined. */
+  /** Resolves at the first line that begins so, told already or to come; when the life ends without one: with undefined. */
   hears(beginning: string): Promise<string | undefined>
   readonly ended: Promise<LifeEnd>
 }
@@ -134,9 +134,12 @@ export class Site {
     child.stdout!.setEncoding('utf8').on('data', hear)
     child.stderr!.setEncoding('utf8').on('data', (chunk: string) => told.push(`stderr ${chunk.trim()}`))
     const ended = this.#ending(child, told, msMax)
-    void ended.then(() => waits.forEach(({ resolve }) => resolve(undefined)))
-    const hears = (beginning: string): Promise<string | undefined> =>
-      new Promise((resolve) => void waits.push({ beginning, resolve }))
+    const hears = async (beginning: string): Promise<string | undefined> => {
+      const known = told.find((line) => line.startsWith(beginning))
+      if (known !== undefined) return known
+      const coming = new Promise<string | undefined>((resolve) => void waits.push({ beginning, resolve }))
+      return Promise.race([coming, ended.then(() => undefined)])
+    }
     return { child, told, hears, ended }
   }
 

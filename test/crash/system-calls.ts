@@ -4,7 +4,7 @@
 // Two places to begin from: no file at all, and a file that a killed worker has left with a full log and open calls.
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { has, Tally, type FaultOptions, type Outcome } from './outcome.ts'
+import { hasProgram, Tally, type FaultOptions, type Outcome } from './outcome.ts'
 import { errands, Site, type Life, type LifeEnd } from './site.ts'
 
 /** What happens at the call. `ENOSPC for a while`: at it, and at those that come next. */
@@ -15,7 +15,7 @@ interface Series {
   readonly call: string
   readonly effect: Effect
   readonly catalogue: string
-  /** The numbers that CI tries; it is the last of one of these that no life comes to. */
+  /** The numbers that CI tries. */
   readonly short?: readonly number[]
 }
 
@@ -26,7 +26,7 @@ const SERIES: readonly Series[] = [
   { call: 'unlink', effect: 'SIGKILL', catalogue: 'F02', short: [2] },
   { call: 'rename', effect: 'SIGKILL', catalogue: 'F02' },
   { call: 'openat', effect: 'SIGKILL', catalogue: 'F02' },
-  { call: 'fsync', effect: 'EIO', catalogue: 'F28', short: [9] },
+  { call: 'fsync', effect: 'EIO', catalogue: 'F28', short: [14] },
   { call: 'pwrite64', effect: 'EIO', catalogue: 'F28' },
   { call: 'pread64', effect: 'EIO', catalogue: 'F28' },
   { call: 'ftruncate', effect: 'EIO', catalogue: 'F28' },
@@ -34,7 +34,7 @@ const SERIES: readonly Series[] = [
   { call: 'openat', effect: 'EIO', catalogue: 'F28' },
   { call: 'mmap', effect: 'EIO', catalogue: 'F28' },
   { call: 'pwrite64', effect: 'ENOSPC', catalogue: 'F27' },
-  { call: 'pwrite64', effect: 'ENOSPC for a while', catalogue: 'F27', short: [70] },
+  { call: 'pwrite64', effect: 'ENOSPC for a while', catalogue: 'F27', short: [130] },
   { call: 'fsync', effect: 'ENOSPC', catalogue: 'F27' },
   { call: 'ftruncate', effect: 'ENOSPC', catalogue: 'F27' },
   { call: 'openat', effect: 'ENOSPC', catalogue: 'F27' },
@@ -42,6 +42,8 @@ const SERIES: readonly Series[] = [
 ]
 
 const ERRANDS = 3
+/** Up to there every call is tried, whatever was asked for. */
+const EVERY_AFTER = 20
 const LASTING_CALLS = 6
 /** Longer than an attempt may take. */
 const SLOW_US = 1_200_000
@@ -115,12 +117,14 @@ class SystemCalls {
   }
 
   async run(bases: readonly Base[]): Promise<Outcome> {
-    const { short } = this.#series
-    for (const base of bases) {
-      const numbers = this.#o.thorough ? Array.from({ length: N_MAX }, (_, i) => i + 1) : (short ?? [])
-      for (const n of numbers) if (!(await this.#once(base, n))) break
-    }
+    for (const base of bases) for (const n of this.#numbers()) if (!(await this.#once(base, n))) break
     return this.#tally.outcome()
+  }
+
+  #numbers(): readonly number[] {
+    const { thorough, every } = this.#o
+    if (!thorough) return this.#series.short ?? []
+    return Array.from({ length: N_MAX }, (_, i) => i + 1).filter((n) => n <= EVERY_AFTER || n % every === 0)
   }
 
   /** False: the life ended without it. */
@@ -151,7 +155,7 @@ class SystemCalls {
 /** All series: in CI a handful, else every call of a life. */
 export async function systemCallFaults(o: FaultOptions): Promise<Outcome[]> {
   const series = SERIES.filter(({ short }) => o.thorough || short !== undefined)
-  if (!has('strace')) {
+  if (!hasProgram('strace')) {
     const skipped = 'strace is not installed'
     return series.map(({ effect, call, catalogue }) =>
       new Tally(`${effect} at the n-th ${call}`, catalogue, o.log).outcome(skipped),
