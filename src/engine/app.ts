@@ -1,5 +1,6 @@
 // The public App over one engine. It checks what callers give, and says in the public words what the engine did.
 import { PawlError } from '../base/errors.ts'
+import { hasEnded } from '../core/model.ts'
 import { definitionOf } from '../machine/definition.ts'
 import type {
   App,
@@ -169,6 +170,12 @@ export class EngineApp implements App {
     const { lane, sessions } = this.#engine.parts
     const stone = { target, at: this.#engine.time.now(), why, ...(o.by !== undefined && { by: o.by }) }
     const removed = await lane.between(() => this.#engine.store.remove(sessions.id, stone))
+    // A batch of its owner may have it in hand.
+    if (!removed && hasEnded(instance.status))
+      throw new PawlError(
+        'OWNED_ELSEWHERE',
+        `${target.machine} "${target.id}" belongs to another worker now, or is gone: ask again, there or here`,
+      )
     if (!removed)
       throw new PawlError(
         'INSTANCE_NOT_ENDED',

@@ -349,7 +349,7 @@ export interface App {
   /** All that hold a lease on this store. */
   workers(): Promise<readonly WorkerInfo[]>
   /**
-   * Erases an ended instance with its journal; INSTANCE_NOT_ENDED where it lives. Its id, `why` and `by` stay as long as receipts do, so that a late
+   * Erases an ended instance with its journal; INSTANCE_NOT_ENDED where it lives, OWNED_ELSEWHERE where another worker of the store has it: ask that one. Its id, `why` and `by` stay as long as receipts do, so that a late
    * message does not start it again. Events that it emitted are not part of it.
    */
   remove<M extends AnyMachine>(machine: M, id: string, o: Reason): Promise<void>

@@ -7,7 +7,8 @@
 // another session has taken a partition over, a commit of the old one changes nothing and answers `fenced`; a take-over
 // waits for a commit in flight. Anybody may `append` to the inbox. All methods may be called concurrently, but of one
 // session only one `commit` is in flight; after `close` everything rejects with STORE_CLOSED. Nothing may rely on an answer
-// coming in the same tick. Methods other than `commit` reject with a PawlError when the store fails.
+// coming in the same tick. Methods other than `commit` reject with a PawlError when the store fails: STORE_CORRUPT where it cannot be
+// trusted any more (the process must end), STORE_FULL and STORE_READ_ONLY where it takes nothing for now.
 import type { ChildRecord, Input, Instance, JournalEntry, Waiting } from '../core/model.ts'
 import type { MachineGraph } from '../machine/definition.ts'
 
@@ -389,7 +390,8 @@ export interface Store {
   /** Deletes what is over, one batch; answers how many rows went; 0: nothing is left to do. In the same transaction it adds what
    *  it deletes to the carried sums. Instances and dead letters of partitions that another session owns are left to that one. */
   retain(session: string, cut: RetentionCut): Promise<number>
-  /** Erases one ended instance with its journal, and leaves a tombstone. False: it is not there, or lives. */
+  /** Erases one ended instance with its journal, and leaves a tombstone. False: it is not there, it lives, or another session owns its
+   *  partition, and may be looking at it. */
   remove(session: string, stone: Tombstone): Promise<boolean>
   /** A whole copy into a new file. Rejects with NO_BACKUP where `features.backup` is false. */
   backup(path: string): Promise<void>

@@ -9,10 +9,13 @@ type Ended = 'done' | 'failed' | 'cancelled'
 const hasEnded = (condition: InstanceRow['condition']): condition is Ended =>
   condition === 'done' || condition === 'failed' || condition === 'cancelled'
 
+/** Whether nobody else may be looking at what a partition holds. */
+const isFree = (space: Space, session: string, partition: number): boolean =>
+  [null, session].includes(space.partitions[partition]?.session ?? null)
+
 /** Deletes one batch of what is over; answers how many rows went. */
 export function retain(space: Space, session: string, cut: RetentionCut): number {
-  // What another worker owns it may be looking at.
-  const mine = (partition: number): boolean => [null, session].includes(space.partitions[partition]?.session ?? null)
+  const mine = (partition: number): boolean => isFree(space, session, partition)
   let rows = 0
   const full = (): boolean => rows >= cut.limit
   for (const [key, receipt] of space.receipts)
@@ -82,12 +85,12 @@ function dropEnded(space: Space, row: InstanceRow, condition: Ended): number {
 const discard = (space: Space, was: 'dead' | 'waiting'): void =>
   space.count({ [messageCount(was)]: -1, [messageCount('discarded')]: 1, [carriedMessages('discarded')]: 1 })
 
-/** Erases one ended instance and leaves a stone. False: it is not there, or lives. */
-export function remove(space: Space, stone: Tombstone): boolean {
+/** Erases one ended instance and leaves a stone. False: it is not there, it lives, or it is another session's. */
+export function remove(space: Space, session: string, stone: Tombstone): boolean {
   const key = keyOf(stone.target.machine, stone.target.id)
   const k = space.names.get(key)
   const row = k === undefined ? undefined : space.instances.get(k)
-  if (row === undefined || !hasEnded(row.condition)) return false
+  if (row === undefined || !hasEnded(row.condition) || !isFree(space, session, row.partition)) return false
   dropEnded(space, row, row.condition)
   putStone(space, stone)
   return true

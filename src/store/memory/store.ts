@@ -332,7 +332,7 @@ export class ModelStore implements Store {
 
   remove(session: string, stone: Tombstone) {
     return this.#call({ name: 'remove', session }, () =>
-      this.space.sessions.has(session) ? retention.remove(this.space, stone) : false,
+      this.space.sessions.has(session) ? retention.remove(this.space, session, stone) : false,
     )
   }
 

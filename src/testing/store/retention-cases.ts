@@ -161,6 +161,19 @@ export const retentionCases: readonly StoreTest[] = [
     },
   },
   {
+    title: 'an ended instance of a partition that another session owns is left to that one',
+    needs: ['sessions'],
+    async run(given) {
+      const { store, session } = given
+      await settle(given)
+      const { session: other } = await store.openSession({ build: 'b', leaseMs: 60_000 })
+      const stone = { target: { machine: 'order', id: 'o-1' }, at: 7_000, why: 'by request' }
+      equal(await store.remove(other, stone), false)
+      equal(await store.tombstone(stone.target), null)
+      equal(await store.remove(session, stone), true)
+    },
+  },
+  {
     title: 'a session that is over deletes nothing',
     async run(given) {
       const { store, session } = given
