@@ -3,7 +3,7 @@
 import { machine } from '../../machine/machine.ts'
 import { command } from '../../machine/message.ts'
 import type { AnyMachine } from '../../machine/types-machine.ts'
-import { Add, Close, Counted, counted, counter, mail, machines, tally } from './machines.ts'
+import { Add, Close, Counted, counted, counter, mail, machines, Noted, noted, tally } from './machines.ts'
 import { fields } from './schema.ts'
 
 /** What a worker is built of. */
@@ -50,6 +50,7 @@ const tallyNext = machine('tally', {
   version: 2,
   data: fields<{ counts: number[] }>('counts'),
   receives: [Counted],
+  emits: [Noted],
   migrate: {
     1: {
       from: tally,
@@ -75,6 +76,7 @@ const tallyNext = machine('tally', {
         'counter.counted': {
           to: 'aside',
           set: ({ data, message }) => ({ counts: [...data.counts, message.count] }),
+          emit: noted,
         },
       },
     },

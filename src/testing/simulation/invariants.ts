@@ -1,7 +1,7 @@
 // The promises, checked against the tables in the instant in which a commit has taken effect: the earliest moment at which they
 // can be false. What the checks remember they have from the rows themselves, never from the engine.
 //
-// I1 and I3 in paths.ts, I7 in order.ts, I11 in laws.ts; here I2, I4, I5 and I6.
+// I1 and I3 in paths.ts, I5 in calls.ts, I7 in order.ts, I11 in laws.ts; here I2, I4 and I6.
 import type { CallRecord } from '../../core/model.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import { read } from '../../store/memory/rows.ts'
@@ -9,6 +9,7 @@ import type { InstanceRow, TextRow } from '../../store/memory/rows.ts'
 import type { Space } from '../../store/memory/space.ts'
 import type { ChangeRows } from '../../store/memory/write.ts'
 import type { ReceiptRow } from '../../store/store.ts'
+import { Calls } from './calls.ts'
 import { Laws } from './laws.ts'
 import { Order } from './order.ts'
 import { Paths } from './paths.ts'
@@ -33,6 +34,7 @@ export class Invariants {
   readonly #paths: Paths
   readonly #order: Order
   readonly #laws: Laws
+  readonly #calling: Calls
   /** Keys of all calls that were ever committed. */
   readonly #keys = new Set<string>()
   /** `k incarnation id` of decided messages. */
@@ -54,6 +56,7 @@ export class Invariants {
     this.#paths = new Paths(violations, graphs)
     this.#order = new Order(violations)
     this.#laws = new Laws(space, violations)
+    this.#calling = new Calls(violations)
   }
 
   /** Whether a call of that key was ever committed. */
@@ -86,6 +89,7 @@ export class Invariants {
     for (const { k, entry } of entries) this.#entry(k, entry)
     for (const row of rows.receipts) this.#receipt(row.key, read<ReceiptRow>(row))
     for (const row of rows.instances) this.#calls(row)
+    this.#calling.written(rows, entries)
     this.#laws.written(rows)
   }
 

@@ -46,6 +46,11 @@ export const Counted = event('counter.counted', {
   data: fields<{ counter: string; count: number }>('counter', 'count'),
   key: (d) => d.counter,
 })
+/** Nobody hears it: what it tells follows at once from what its machine has heard, in another partition. */
+export const Noted = event('tally.noted', {
+  data: fields<{ tally: string; count: number }>('tally', 'count'),
+  key: (d) => d.tally,
+})
 /** To an order or a checkout. */
 export const CancelOrder = command('order.cancel', { data: fields<{ reason: string }>('reason') })
 /** To a counter: `id` is the sender's, and stays in the counter's data. */
@@ -293,10 +298,18 @@ export const counter = machine('counter', {
   },
 })
 
+/** What a tally tells of each number. */
+export const noted = {
+  'tally.noted': ({ id, message }: { readonly id: string; readonly message: { readonly count: number } }) => ({
+    tally: id,
+    count: message.count,
+  }),
+}
 /** Hears one counter, in order, and lets it wait while a call is open or it looks away. */
 export const tally = machine('tally', {
   data: fields<{ counts: number[] }>('counts'),
   receives: [Counted],
+  emits: [Noted],
   start: { 'counter.counted': ({ count }) => ({ counts: [count] }) },
   correlate: { 'counter.counted': ({ counter: id }) => `tally-of-${id}` },
   initial: 'noting',
@@ -312,6 +325,7 @@ export const tally = machine('tally', {
         'counter.counted': {
           to: 'aside',
           set: ({ data, message }) => ({ counts: [...data.counts, message.count] }),
+          emit: noted,
         },
       },
     },
