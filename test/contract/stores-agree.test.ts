@@ -8,12 +8,15 @@ import { afterAll, beforeAll, test } from 'vitest'
 import type { Fault, Part } from './agree/change.ts'
 import { compareAll } from './agree/dump.ts'
 import { Place } from './agree/place.ts'
+import { deed, setting, WorkedRun, type Deed, type Setting } from './agree/worked.ts'
+import { HandClock } from '../support/hand-clock.ts'
 import { command, movable, RawRun, type Command } from './agree/raw.ts'
 
 /** In memory where there is such a place: syncing is most of the time here. */
 const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 /** How many sequences of each kind: CI's, or as many as one likes. */
 const SEQUENCES = Number(process.env['PAWL_SEQUENCES'] ?? 400)
+const ENGINES = Math.ceil(SEQUENCES / 4)
 const SEED = process.env['PAWL_SEED'] === undefined ? {} : { seed: Number(process.env['PAWL_SEED']) }
 const COMMANDS = 40
 
@@ -83,5 +86,32 @@ test(
   async () => {
     const sequences = fc.array(command, { minLength: 1, maxLength: COMMANDS, size: 'max' })
     await fc.assert(fc.asyncProperty(sequences, fc.constantFrom(1, 2, 5), runRaw), { numRuns: SEQUENCES, ...SEED })
+  },
+)
+
+async function runWorked(deeds: readonly Deed[], o: Setting): Promise<void> {
+  const own = mkdtempSync(join(folder, 'run-'))
+  const clock = new HandClock()
+  // A wall clock has whole ms; this one runs by timers with parts of them.
+  const whole = { ...movable(), now: () => Math.floor(clock.now()), monotonic: () => Math.floor(clock.monotonic()) }
+  const place = new Place({ path: join(own, 'a.db'), clock: whole, idsInMemory: 3 })
+  const run = new WorkedRun(place, clock, o)
+  try {
+    await run.begin()
+    for (const one of deeds) await run.run(one)
+    await compareAll(run.pair)
+    place.check()
+  } finally {
+    await run.end('crash').catch(() => {})
+    rmSync(own, { recursive: true })
+  }
+}
+
+test(
+  `${ENGINES} lives of an engine that works on both stores: all answers are the same, and at the end all tables`,
+  { timeout: ENGINES * 1_000 + 30_000 },
+  async () => {
+    const lives = fc.array(deed, { minLength: 1, maxLength: COMMANDS, size: 'max' })
+    await fc.assert(fc.asyncProperty(lives, setting, runWorked), { numRuns: ENGINES, ...SEED })
   },
 )

@@ -241,8 +241,9 @@ export class Pair implements Store {
   load(targets: Parameters<Store['load']>[0]) {
     const key = ({ machine, id }: { readonly machine: string; readonly id: string }): string => `${machine}\0${id}`
     const view: View<readonly Found[]> = (found) =>
-      found.map(({ loaded, ...rest }) => ({
-        ...rest,
+      found.map(({ target, loaded, orphans }) => ({
+        target: key(target),
+        orphans,
         loaded: loaded === null ? null : { ...loaded, children: byText(key, loaded.children) },
       }))
     return this.#both(`load ${JSON.stringify(targets)}`, (store) => store.load(targets), view)
