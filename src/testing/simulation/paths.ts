@@ -88,7 +88,8 @@ export class Paths {
       data,
       incarnation: born || before === undefined ? incarnation : before.incarnation,
       version: row.version,
-      over: this.#ends(row, entry),
+      // What has ended stays so until a new life begins, whatever is journalled of it.
+      over: this.#ends(row, entry) || (!born && before?.over === true),
     })
   }
 
