@@ -1,3 +1,5 @@
+import { PawlError } from './errors.ts'
+
 /**
  * About how many characters JSON makes of a value, without making them: what has to be escaped counts as one character. For limits; a
  * walk takes a fraction of the time of JSON.stringify.
@@ -9,4 +11,16 @@ export function jsonSize(value: unknown): number {
   if (Array.isArray(value)) for (const part of value) size += jsonSize(part) + 1
   else for (const key in value) size += key.length + 4 + jsonSize((value as Record<string, unknown>)[key])
   return size
+}
+
+/** Most characters of JSON that one thing may have which goes through Pawl: 256 KB, as for the data of an instance. */
+const SIZE_MAX = 262_144
+
+/** The value, where it is of a size that fits; else PawlError `TOO_LARGE`. `what` names it ('the payload of "add"', say). */
+export function checkSize<T>(value: T, what: string): T {
+  const size = jsonSize(value)
+  if (size <= SIZE_MAX) return value
+  const advice = 'keep large things elsewhere, and pass their name'
+  const details = { size, limit: SIZE_MAX }
+  throw new PawlError('TOO_LARGE', `${what} is ${size} characters of JSON; at most ${SIZE_MAX}: ${advice}`, { details })
 }

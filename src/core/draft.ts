@@ -1,8 +1,9 @@
 // A draft: the working copy of one instance while one input is dispatched. Mutable inside the core, never seen outside;
 // what it holds is replaced, not changed, so that `attempt` can go back by copies of fields: a handler that throws undoes
 // the whole transition of its cause, and nothing before it.
+import { checkId } from '../base/id.ts'
 import type { CallFailure, MachineDefinition, StateDefinition } from '../machine/definition.ts'
-import { ask, fitted, HandlerFailure } from './failure.ts'
+import { ask, fits, fitted, HandlerFailure } from './failure.ts'
 import type { CallRecord, ChildRecord, Input, Instance, JournalCause, JournalEntry, Stall, Waiting } from './model.ts'
 
 /** What a dispatch is told from outside. */
@@ -31,7 +32,6 @@ export const LIMITS = {
   dataBytes: 256 * 1024,
   waiting: 100,
   waitingBytes: 256 * 1024,
-  spawns: 10_000,
   /** How long a message that this build does not know waits before it is looked at again. */
   buildAgainMs: 60_000,
 } as const
@@ -122,7 +122,10 @@ export class Draft {
     next.data = data
     next.dataText = text
     const { fairBy } = definition
-    if (fairBy !== undefined) next.fairKey = String(ask('fairBy', fairBy, { id: next.id, data }))
+    if (fairBy !== undefined) {
+      const key = ask('fairBy', (given) => String(fairBy(given)), { id: next.id, data })
+      next.fairKey = key === '' ? key : fits(() => checkId(key, 'what `fairBy` gives'))
+    }
     return data
   }
 

@@ -1,7 +1,7 @@
 // Messages that a transition emits: made by user code, checked, and addressed.
 import { checkId } from '../base/id.ts'
 import type { EmitDefinition, Given, MessageDefinition } from '../machine/definition.ts'
-import { ask, fits, fitted, HandlerFailure } from './failure.ts'
+import { ask, fits, fittedOut, HandlerFailure, listed } from './failure.ts'
 import type { Emitted } from './model.ts'
 
 function addressOf(message: MessageDefinition, data: unknown): string {
@@ -14,10 +14,11 @@ function addressOf(message: MessageDefinition, data: unknown): string {
 export function emitted(emits: readonly EmitDefinition[], given: () => Given): readonly Emitted[] {
   if (emits.length === 0) return none
   return emits.flatMap(({ message, give }) => {
-    const payload = ask(`emit "${message.type}"`, give, given())
-    const payloads: readonly unknown[] = payload === null ? none : Array.isArray(payload) ? payload : [payload]
+    const place = `emit "${message.type}"`
+    const payload = ask(place, give, given())
+    const payloads = payload === null ? none : (listed(place, payload) ?? [payload])
     return payloads.map((one) => {
-      const data = fitted(message.schema, one, `emit "${message.type}": the payload`)
+      const data = fittedOut(message.schema, one, `${place}: the payload`)
       return { message, data, key: addressOf(message, data) }
     })
   })

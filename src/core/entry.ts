@@ -3,7 +3,7 @@ import { callKey, customKey } from '../base/id.ts'
 import type { Given, StateDefinition, TimerDefinition } from '../machine/definition.ts'
 import { groupTimer, hasOpenCall, openCalls, type Draft } from './draft.ts'
 import { emitted } from './emit.ts'
-import { ask, check, fitted, frozen, HandlerFailure } from './failure.ts'
+import { ask, check, fittedOut, frozen, HandlerFailure, LIST_MAX } from './failure.ts'
 import { childKey, isOver } from './family.ts'
 import { givenOf, wanted } from './given.ts'
 import type { CallRecord, JournalCause, JournalEntry, Spawn, TimerRecord } from './model.ts'
@@ -51,6 +51,7 @@ function callsOf(
 ): Record<string, CallRecord> | null {
   const plan = call === undefined ? [] : ask('input', call.plan, given)
   if (plan.length === 0) return null
+  if (plan.length > LIST_MAX) throw new HandlerFailure(`input: ${plan.length} calls; at most ${LIST_MAX}`)
   const custom = call?.key === undefined ? undefined : ask('key', call.key, given)
   if (custom !== undefined && typeof custom !== 'string') throw new HandlerFailure('key: returned no string')
   const { now, session } = draft.context
@@ -63,7 +64,7 @@ function callsOf(
           ? callKey(draft.next.incarnation, seq, name)
           : customKey(draft.definition.name, custom, name),
       entry: seq,
-      input: fitted(activity.input, input, `input of ${activity.name}`),
+      input: fittedOut(activity.input, input, `input of ${activity.name}`),
       attempts: 0,
       unknown: false,
       recoveries: 0,

@@ -4,6 +4,7 @@ import type { AnySchema } from '../machine/definition.ts'
 import { errorText, isPawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import { disown } from '../base/promise.ts'
+import { checkSize } from '../base/size.ts'
 
 /** A callback threw, or returned what does not fit. */
 export class HandlerFailure extends Error {
@@ -42,6 +43,21 @@ export function fits<T>(work: () => T): T {
   }
 }
 
+/** Most parts of a list that user code returns: children of a kind, messages of one `emit`, calls of a list. */
+export const LIST_MAX = 10_000
+
+/** A list that user code returned, as one of ours; undefined where it is none. To look at it may run user code too. */
+export const listed = (place: string, value: unknown): readonly unknown[] | undefined =>
+  ask(
+    place,
+    (list) => {
+      if (!Array.isArray(list)) return undefined
+      if (list.length > LIST_MAX) throw new Error(`a list of ${list.length}; at most ${LIST_MAX}`)
+      return [...(list as unknown[])]
+    },
+    value,
+  )
+
 /** Deep-freezes what user code returned; what is not JSON is its failure. */
 export const frozen = <T>(place: string, value: T): T => fits(() => freezeJson(value, place))
 
@@ -67,6 +83,12 @@ export function check(schema: AnySchema, value: unknown, what: string): Checked 
   } catch (error) {
     return { problem: errorText(error) }
   }
+}
+
+/** Like `fitted`, for what goes out of the instance: a payload, an input. Its data have a limit of their own. */
+export function fittedOut(schema: AnySchema, value: unknown, what: string): unknown {
+  const made = fitted(schema, value, what)
+  return fits(() => checkSize(made, what))
 }
 
 /** Like `check`, where a misfit is the failure of the handler that made the value. */

@@ -2,8 +2,8 @@
 import { checkId } from '../base/id.ts'
 import { PawlError } from '../base/errors.ts'
 import type { ChildDefinition, Given, GivenCause, GivenChild, SettledCall } from '../machine/definition.ts'
-import { LIMITS, type Draft } from './draft.ts'
-import { ask, fits, HandlerFailure } from './failure.ts'
+import type { Draft } from './draft.ts'
+import { ask, HandlerFailure, listed } from './failure.ts'
 import { childKey } from './family.ts'
 import type { ChildRecord, JournalCause } from './model.ts'
 
@@ -73,16 +73,11 @@ function settledCalls(draft: Draft, withOpen: boolean): ReadonlyMap<string, Sett
 export function wanted(draft: Draft, kind: string, given: Given): ReadonlyMap<string, unknown> {
   const place = `children.${kind}.each`
   const child = draft.definition.children.get(kind)
-  const list = child === undefined ? [] : ask(place, child.each, given)
-  if (!Array.isArray(list)) throw new HandlerFailure(`${place}: returned no list`)
-  if (list.length > LIMITS.spawns)
-    throw new HandlerFailure(`${place}: ${list.length} children; at most ${LIMITS.spawns}`)
+  const list = child === undefined ? [] : listed(place, ask(place, child.each, given))
+  if (list === undefined) throw new HandlerFailure(`${place}: returned no list`)
   const all = new Map<string, unknown>()
   for (const one of list as readonly ({ readonly id: unknown; readonly data: unknown } | null | undefined)[])
-    all.set(
-      fits(() => checkId(one?.id, `the id of a child (${kind})`)),
-      one?.data,
-    )
+    ask(place, (child) => all.set(checkId(child?.id, `the id of a child (${kind})`), child?.data), one)
   return all
 }
 

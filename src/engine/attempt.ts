@@ -1,6 +1,7 @@
 // One attempt as its body sees it, and what its body did as an outcome.
 import { errorText, PawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
+import { checkSize } from '../base/size.ts'
 import type { ResultInput } from '../core/model.ts'
 import type { ActivityBody, AttemptContext } from '../machine/definition.ts'
 import type { AttemptOf } from './attempt-of.ts'
@@ -10,11 +11,17 @@ import type { Alarm } from './wheel.ts'
 class DeclaredFailure extends Error {
   readonly code: string
   readonly details: unknown
+  readonly #brand = true
   constructor(code: string, message: string, details: unknown) {
-    super(message)
+    super(errorText(message))
     this.name = 'DeclaredFailure'
-    this.code = code
+    this.code = errorText(code)
     this.details = details
+  }
+
+  /** Not by `instanceof`: that asks what was thrown for its prototype, and a proxy may throw then. */
+  static is(thrown: unknown): thrown is DeclaredFailure {
+    return typeof thrown === 'object' && thrown !== null && #brand in thrown
   }
 }
 
@@ -67,9 +74,9 @@ export async function runBody(
   if (body === undefined)
     return { kind: 'unknown', message: 'this worker has no body for it: give a service its `implement`' }
   try {
-    return { kind: 'done', output: freezeJson(await body(input, view), 'the output') }
+    return { kind: 'done', output: checkSize(freezeJson(await body(input, view), 'the output'), 'the output') }
   } catch (error) {
-    if (error instanceof DeclaredFailure) return declared(error)
+    if (DeclaredFailure.is(error)) return declared(error)
     return { kind: 'unknown', message: errorText(error) }
   }
 }
@@ -79,8 +86,8 @@ function declared({ code, message, details }: DeclaredFailure): ResultInput['out
     return {
       kind: 'failure',
       code,
-      message: message.toWellFormed(),
-      ...(details !== undefined && { details: freezeJson(details, 'the details of the failure') }),
+      message,
+      ...(details !== undefined && { details: checkSize(freezeJson(details, 'they'), 'they') }),
     }
   } catch (error) {
     return { kind: 'failure', code, message: `${message} (its details are left out: ${errorText(error)})` }

@@ -8,9 +8,10 @@
 // A2  Every attempt has the key of its call.
 // A3  A call of an instance whose older attempt was given up starts only when that has settled, or after the grace.
 import type { Clock } from '../base/clock.ts'
-import { errorText, PawlError } from '../base/errors.ts'
+import { errorText, isPawlError, PawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
+import { checkSize } from '../base/size.ts'
 import { hasEnded, type CallRecord, type Instance, type ResultInput } from '../core/model.ts'
 import { activityKept } from '../core/result.ts'
 import type { ActivityBody, ActivityDefinition, MachineDefinition } from '../machine/definition.ts'
@@ -73,10 +74,10 @@ function openOf(box: string, calls: Calls | null): readonly Open[] {
 /** A copy: the body may go on with its own. Throws NOT_JSON into the body, whose fault it is. */
 function progressOf(progress: unknown, { activity }: AttemptOf): unknown {
   try {
-    return freezeJson(progress, 'the progress')
+    return checkSize(freezeJson(progress, 'the progress'), 'the progress')
   } catch (error) {
     const why = `heartbeat() of activity "${activity}" keeps its progress as JSON: ${errorText(error)}`
-    throw new PawlError('NOT_JSON', why, { cause: error })
+    throw new PawlError(isPawlError(error, 'TOO_LARGE') ? 'TOO_LARGE' : 'NOT_JSON', why, { cause: error })
   }
 }
 

@@ -5,6 +5,7 @@
 import { PawlError } from '../base/errors.ts'
 import { checkId, uuidv7 } from '../base/id.ts'
 import { freezeJson, jsonHash } from '../base/json.ts'
+import { checkSize } from '../base/size.ts'
 import { messageCount, Tally } from '../core/counts.ts'
 import type { Input, Instance } from '../core/model.ts'
 import type { MachineDefinition } from '../machine/definition.ts'
@@ -244,5 +245,5 @@ function toldBy(receipt: ReceiptRow): Told {
 
 /** Checks what a caller names. */
 export const checkedId = (id: unknown, what: string): string => checkId(id, what)
-/** Freezes what a caller gives; NOT_JSON where it cannot be stored. */
-export const checkedData = (data: unknown, what: string): unknown => freezeJson(data, what)
+/** Freezes what a caller gives; NOT_JSON where it cannot be stored, TOO_LARGE where it does not fit. */
+export const checkedData = (data: unknown, what: string): unknown => checkSize(freezeJson(data, what), what)

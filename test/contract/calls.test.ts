@@ -446,6 +446,7 @@ onBothStores('calls', (make) => {
       const big = activity('big', {
         input: z.object({}),
         output: z.object({ text: z.string() }),
+        retry: { attempts: 1 },
         run: () => ({ text: 'x'.repeat(300_000) }),
       })
       const keeper = machine('keeper', {
