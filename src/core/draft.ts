@@ -23,7 +23,7 @@ export interface Before {
   readonly instance: Instance | null
   readonly waiting: readonly Waiting[]
   readonly children: ReadonlyMap<string, ChildRecord>
-  readonly fresh: ReadonlySet<string>
+  readonly fresh: readonly string[]
 }
 
 /** Limits of one instance; the error names them. */
@@ -51,7 +51,7 @@ export class Draft {
   journal: readonly JournalEntry[] = none
   waiting: readonly Waiting[]
   children: ReadonlyMap<string, ChildRecord>
-  fresh: ReadonlySet<string>
+  fresh: readonly string[]
   /** The entry whose arrival has been followed: children that were there, a call of nothing. */
   followed: number
   /** The entry in which this dispatch has found that all children are where they should be. */
@@ -161,12 +161,13 @@ export function hasOpenCall({ calls }: Pick<Instance, 'calls'>): boolean {
 export const heldByCall = (draft: Draft): boolean =>
   draft.next.calls !== null &&
   draft.at?.call?.interruptible !== true &&
-  openCalls(draft.next).some(([, call]) => !draft.fresh.has(call.key))
+  openCalls(draft.next).some(([, call]) => !draft.fresh.includes(call.key))
 
 /** The cause of an input, as the journal keeps it. What follows from no message (a result, an alarm) has the instance's own correlation. */
 export function causeOf({ next }: Draft, input: Input, kind: JournalCause['kind'], name: string): JournalCause {
   const { id, at, by, source } = input
   const correlation = input.correlation === '' ? next.correlation : input.correlation
+  if (by === undefined && source === undefined) return { kind, name, id, at, correlation }
   return { kind, name, id, at, ...(by !== undefined && { by }), ...(source !== undefined && { source }), correlation }
 }
 

@@ -16,6 +16,7 @@ export function leave(draft: Draft): readonly string[] {
   return dropped
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
 type Timers = Record<string, TimerRecord>
 
 function startTimers(after: readonly TimerDefinition[], given: Given, seq: number, prefix: string, into: Timers): void {
@@ -49,15 +50,16 @@ function callsOf(
   seq: number,
   given: Given,
 ): Record<string, CallRecord> | null {
-  const plan = call === undefined ? [] : ask('input', call.plan, given)
+  if (call === undefined) return null
+  const plan = ask('input', call.plan, given)
   if (plan.length === 0) return null
   if (plan.length > LIST_MAX) throw new HandlerFailure(`input: ${plan.length} calls; at most ${LIST_MAX}`)
-  const custom = call?.key === undefined ? undefined : ask('key', call.key, given)
+  const custom = call.key === undefined ? undefined : ask('key', call.key, given)
   if (custom !== undefined && typeof custom !== 'string') throw new HandlerFailure('key: returned no string')
   const { now, session } = draft.context
   const calls: Record<string, CallRecord> = {}
   for (const { name, activity, input, withinMs } of plan) {
-    calls[name] = {
+    const record: Writable<CallRecord> = {
       activity: activity.name,
       key:
         custom === undefined
@@ -71,7 +73,8 @@ function callsOf(
       openedAt: now,
       runner: session,
     }
-    if (withinMs !== undefined) calls[name] = { ...calls[name]!, deadlineAt: now + withinMs }
+    if (withinMs !== undefined) record.deadlineAt = now + withinMs
+    calls[name] = record
   }
   return calls
 }
@@ -116,7 +119,9 @@ export function enter(draft: Draft, to: string, from: string | null, cause: Jour
   const state = definition.states.get(to)
   if (state === undefined) throw new HandlerFailure(`goes to "${to}", which does not exist`)
   const seq = next.seq + 1
-  Object.assign(next, { state: to, entry: seq, enteredAt: context.now })
+  next.state = to
+  next.entry = seq
+  next.enteredAt = context.now
   const given = givenOf(draft, cause)
   let spawned: readonly Spawn[] = none
   if (state.final === undefined) {
@@ -138,10 +143,8 @@ export function enter(draft: Draft, to: string, from: string | null, cause: Jour
 
 /** Notes that these calls are new: nobody has started them. */
 function opened(draft: Draft, calls: CallRecords): readonly string[] {
-  const fresh = new Set(draft.fresh)
   const names = Object.keys(calls)
-  for (const name of names) fresh.add(calls[name]!.key)
-  draft.fresh = fresh
+  draft.fresh = [...draft.fresh, ...names.map((name) => calls[name]!.key)]
   return names
 }
 type CallRecords = Readonly<Record<string, CallRecord>>

@@ -1,11 +1,14 @@
 // What callbacks are given.
 import { checkId } from '../base/id.ts'
 import { PawlError } from '../base/errors.ts'
-import type { ChildDefinition, Given, GivenCause, GivenChild, SettledCall } from '../machine/definition.ts'
+import type { CallFailure, ChildDefinition, Given, GivenCause, GivenChild, SettledCall } from '../machine/definition.ts'
 import type { Draft } from './draft.ts'
 import { ask, HandlerFailure, listed } from './failure.ts'
 import { childKey } from './family.ts'
 import type { ChildRecord, JournalCause } from './model.ts'
+
+/** An open call that is given up counts as unknown, unless nobody has started it. */
+const GIVEN_UP: CallFailure = { code: 'other', message: 'it was given up while it was open', outcome: 'unknown' }
 
 /** Lazily, since most callbacks look at `data` alone. */
 class View implements Given {
@@ -13,7 +16,6 @@ class View implements Given {
   readonly #cause: JournalCause
   readonly id: string
   readonly data: Given['data']
-  #settled: ReadonlyMap<string, SettledCall> | undefined
   constructor(draft: Draft, cause: JournalCause, extra: Partial<Given> | undefined) {
     this.#draft = draft
     this.#cause = cause
@@ -38,9 +40,14 @@ class View implements Given {
       throw new PawlError('FIELD_MISSING', `the field "${field}" must be set here, and is not; ${help}`)
     }
   }
-  get settled(): ReadonlyMap<string, SettledCall> {
+  settled(name: string): SettledCall | undefined {
+    const call = this.#draft.next.calls?.[name]
+    if (call === undefined) return undefined
+    const { key, settled } = call
+    if (settled !== undefined) return settled.done ? { key, result: settled.output } : { key, error: settled.error }
     const { kind } = this.#cause
-    return (this.#settled ??= settledCalls(this.#draft, kind === 'cancel' || kind === 'operator'))
+    const givenUp = (kind === 'cancel' || kind === 'operator') && !this.#draft.fresh.includes(key)
+    return givenUp ? { key, error: GIVEN_UP } : undefined
   }
   get children(): Readonly<Record<string, readonly GivenChild[]>> {
     const kinds = {}
@@ -54,20 +61,6 @@ class View implements Given {
 /** Makes what a callback is given; `extra` is what its edge has besides. */
 export const givenOf = (draft: Draft, cause: JournalCause, extra?: Partial<Given>): Given =>
   new View(draft, cause, extra)
-
-/** What became of each call, for the edges of compiled sagas. `withOpen`: open ones count as unknown, unless nobody has started them. */
-function settledCalls(draft: Draft, withOpen: boolean): ReadonlyMap<string, SettledCall> {
-  const all = new Map<string, SettledCall>()
-  const { calls } = draft.next
-  for (const name in calls) {
-    const { key, settled } = calls[name]!
-    if (settled !== undefined)
-      all.set(name, settled.done ? { key, result: settled.output } : { key, error: settled.error })
-    else if (withOpen && !draft.fresh.has(key))
-      all.set(name, { key, error: { code: 'other', message: 'it was given up while it was open', outcome: 'unknown' } })
-  }
-  return all
-}
 
 /** Who the children of a kind are by the data now, in that order, each once. */
 export function wanted(draft: Draft, kind: string, given: Given): ReadonlyMap<string, unknown> {

@@ -33,7 +33,7 @@ export interface Outcome extends Ended {
   readonly decided: readonly Decided[]
   readonly children: ReadonlyMap<string, ChildRecord>
   /** Keys of the calls that were opened since the last commit: nobody has started them. */
-  readonly fresh: ReadonlySet<string>
+  readonly fresh: readonly string[]
   /** Of a result: how its attempt failed, as it is booked. Absent: it succeeded, or it counts for nothing. */
   readonly failed?: CallFailure
 }

@@ -219,14 +219,15 @@ export function decideCalls(draft: Draft, cause: JournalCause, row?: Partial<Jou
   const extra = answers(draft)
   const { error } = extra
   const edge = error === undefined ? state.done : failEdge(state, error.code)
-  const chosen = edge === undefined ? undefined : choose(edge, givenOf(draft, cause, extra))
+  const given = givenOf(draft, cause, extra)
+  const chosen = edge === undefined ? undefined : choose(edge, given)
   if (chosen === undefined) {
     if (error === undefined) throw new HandlerFailure('no step of `done` holds')
     draft.stall(inPlace(draft.next.state, error))
     return
   }
   if (chosen.to !== undefined && cancelComesFirst(draft, chosen.to)) return
-  take(draft, chosen, { cause, extra, ...(row !== undefined && { row }) })
+  take(draft, chosen, { cause, extra, given, ...(row !== undefined && { row }) })
   if (chosen.to === undefined) draft.next.calls = null
   follow(draft, cause)
 }

@@ -43,7 +43,14 @@ function born(
   const startedAt = context.now
   const parent = input.kind === 'start' ? (input.parent ?? null) : null
   const draft = new Draft(definition, before.instance ?? unborn(machine, id, state, k, partition), before, context)
-  Object.assign(draft.next, ALIVE, { incarnation, version, priority, correlation, startedAt, parent })
+  const { next } = draft
+  next.incarnation = incarnation
+  next.version = version
+  next.priority = priority
+  next.correlation = correlation
+  next.startedAt = startedAt
+  next.parent = parent
+  if (before.instance !== null) Object.assign(next, ALIVE)
   return draft
 }
 

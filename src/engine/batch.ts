@@ -34,7 +34,7 @@ export interface Touched {
   /** Rows of what waits, for their delivery. */
   rows: ReadonlyMap<number, WaitingRow>
   children: ReadonlyMap<string, ChildRecord>
-  fresh: ReadonlySet<string>
+  fresh: readonly string[]
   /** Of events emitted in this batch. */
   stamp: number
   created: boolean
@@ -47,7 +47,6 @@ export interface Touched {
 
 const nothing: readonly never[] = []
 const noRows: ReadonlyMap<number, WaitingRow> = new Map()
-const noKeys: ReadonlySet<string> = new Set()
 
 /** An instance as a batch finds it. */
 export const touchedOf = (
@@ -65,7 +64,7 @@ export const touchedOf = (
   waiting: before.waiting.length === 0 ? nothing : before.waiting.map((row) => row.waiting),
   rows: before.waiting.length === 0 ? noRows : new Map(before.waiting.map((row) => [row.waiting.n, row])),
   children: before.children,
-  fresh: noKeys,
+  fresh: nothing,
   stamp: 0,
   created: false,
   tells: false,

@@ -53,8 +53,8 @@ export interface Given {
   readonly child?: GivenChild
   readonly children?: Readonly<Record<string, readonly GivenChild[]>>
   readonly why?: string
-  /** For compiled sagas only: what became of each call of the state, with its idempotency key. */
-  readonly settled?: ReadonlyMap<string, SettledCall>
+  /** For compiled sagas only: what became of a call of the state, with its idempotency key; undefined for one that was never started. */
+  settled?(name: string): SettledCall | undefined
 }
 
 /** What became of one call of a state. */

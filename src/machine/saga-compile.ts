@@ -21,7 +21,7 @@ import type {
 } from './definition.ts'
 import type { BareState } from './graph.ts'
 import type { SagaFailure, TriedStep } from './saga-data.ts'
-import { dataOf, resultOf, resultsOf, scopeOf, settledOf, triedOf } from './saga-data.ts'
+import { dataOf, resultOf, resultsOf, scopeOf, someSettled, triedOf } from './saga-data.ts'
 import type { SagaCall, SagaEmit, SagaPlan, SagaScope, SagaStep } from './saga-plan.ts'
 
 type Tried = Readonly<Record<string, TriedStep>>
@@ -82,8 +82,12 @@ const callPlan = (step: SagaStep): CallDefinition => ({
 const undoes = (call: SagaCall, error: CallFailure): boolean => error.code !== 'other' || call.otherwise === 'undo'
 
 const undoingError = (step: SagaStep, given: Given): CallFailure | undefined => {
-  const found = settledOf(step, given).find(([call, { error }]) => error !== undefined && undoes(call, error))
-  return found?.[1].error
+  let found: CallFailure | undefined
+  someSettled(step, given, (call, { error }) => {
+    if (error !== undefined && undoes(call, error)) found = error
+    return found !== undefined
+  })
+  return found
 }
 
 const failureOf = (step: SagaStep, { code, message, outcome, details }: CallFailure): SagaFailure => ({
@@ -113,7 +117,7 @@ function failEdge(step: SagaStep, before: readonly SagaStep[], next: string): Ed
     )
   }
   const goesOn = (given: Given): boolean =>
-    settledOf(step, given).every(([call, { error }]) => error === undefined || typeof call.otherwise === 'object')
+    !someSettled(step, given, (call, { error }) => error !== undefined && typeof call.otherwise !== 'object')
   return [stepTo(next, (given) => ({ results: resultsOf(step, given) }), { if: goesOn, emit: emitsOf(step.emits) })]
 }
 

@@ -63,18 +63,16 @@ export function sagaSchema(input: AnySchema): AnySchema {
   return { '~standard': { version: 1, vendor: 'pawl', validate } }
 }
 
-type Settled = readonly (readonly [call: SagaCall, settled: SettledCall])[]
-
-/** What became of the calls of a step, in the order of the step; those that were never started are left out. */
-export function settledOf(step: SagaStep, given: Given): Settled {
-  const all = given.settled
-  if (all === undefined) return []
-  const settled: (readonly [SagaCall, SettledCall])[] = []
-  for (const call of step.calls) {
-    const one = all.get(call.name)
-    if (one !== undefined) settled.push([call, one])
-  }
-  return settled
+/** Whether what became of some call of the step is so. Those that were never started are passed over. */
+export function someSettled(
+  step: SagaStep,
+  given: Given,
+  holds: (call: SagaCall, settled: SettledCall) => boolean,
+): boolean {
+  return step.calls.some((call) => {
+    const settled = given.settled?.(call.name)
+    return settled !== undefined && holds(call, settled)
+  })
 }
 
 /** The outcome that counts for an undo; undefined: not done, nothing to undo. */
@@ -84,9 +82,10 @@ const outcomeOf = ({ error }: SettledCall): TriedStep['outcome'] | undefined =>
 /** What was tried up to here: recorded before, or settled in this state. */
 export function triedOf(step: SagaStep, given: Given): Readonly<Record<string, TriedStep>> {
   const tried: Record<string, TriedStep> = { ...dataOf(given).steps }
-  for (const [call, settled] of settledOf(step, given)) {
-    const outcome = outcomeOf(settled)
-    if (outcome !== undefined) tried[call.record] = { key: settled.key, outcome }
+  for (const call of step.calls) {
+    const settled = given.settled?.(call.name)
+    const outcome = settled && outcomeOf(settled)
+    if (outcome !== undefined) tried[call.record] = { key: settled!.key, outcome }
   }
   return tried
 }
@@ -95,11 +94,11 @@ export function triedOf(step: SagaStep, given: Given): Readonly<Record<string, T
 export function resultsOf(step: SagaStep, given: Given): SagaData['results'] {
   const { results } = dataOf(given)
   const mine: Record<string, unknown> = {}
-  for (const [call, settled] of settledOf(step, given)) {
+  for (const call of step.calls) {
+    const settled = given.settled?.(call.name)
     const { otherwise } = call
-    const value =
-      settled.error === undefined ? settled.result : typeof otherwise === 'object' ? otherwise.value : undefined
-    if (settled.error !== undefined && typeof otherwise !== 'object') continue
+    if (settled === undefined || (settled.error !== undefined && typeof otherwise !== 'object')) continue
+    const value = settled.error === undefined ? settled.result : typeof otherwise === 'object' ? otherwise.value : null
     if (call.branch === undefined) return { ...results, [step.name]: value }
     mine[call.branch] = value
   }

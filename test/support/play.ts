@@ -44,7 +44,7 @@ export class Play {
   instance: Instance | null = null
   waiting: readonly Waiting[] = []
   children: ReadonlyMap<string, ChildRecord> = new Map()
-  fresh: ReadonlySet<string> = new Set()
+  fresh: readonly string[] = []
   journal: JournalEntry[] = []
   /** False: what was opened is not started before `commit()`. */
   commits = true
@@ -64,7 +64,7 @@ export class Play {
   }
 
   commit(): this {
-    this.fresh = new Set()
+    this.fresh = []
     return this
   }
 
@@ -126,7 +126,7 @@ export class Play {
     this.instance = through(instance)
     this.waiting = through(outcome.waiting)
     this.children = new Map([...outcome.children].map(([key, child]) => [key, through(child)]))
-    this.fresh = this.commits ? new Set() : outcome.fresh
+    this.fresh = this.commits ? [] : outcome.fresh
     this.journal.push(...outcome.journal)
     const { fate } = outcome
     if (input.kind !== 'message' && input.kind !== 'cancel') return

@@ -424,7 +424,7 @@ describe('while a call is open its state is not left', () => {
     const p = play(pays, {}, { start: false })
     p.commits = false
     p.run({})
-    expect(p.fresh.size).toBe(1)
+    expect(p.fresh.length).toBe(1)
     p.send(Leave({}))
     expect([p.state, p.row.dropped, p.instance?.calls]).toEqual(['left', ['charge'], null])
     const q = play(pays, {}, { start: false })

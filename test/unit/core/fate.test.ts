@@ -638,7 +638,7 @@ describe('a handler throws on entry, in `always` or anywhere later: the whole tr
     const p = play(later)
     const { instance } = p
     expect(p.send(Go({ n }))).toMatchObject({ fate: 'dead', code: 'HANDLER_FAILED', journal: [], own: 0 })
-    expect([p.instance, p.last.fresh.size]).toEqual([instance, 0])
+    expect([p.instance, p.last.fresh.length]).toEqual([instance, 0])
   })
   test('on a timer: the instance stalls before it', () => {
     const p = play(later)

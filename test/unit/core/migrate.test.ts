@@ -234,7 +234,7 @@ describe('another state: entered as by an edge', () => {
     const { key } = p.instance!.calls!['work']!
     p.deploy(toOther('keep')).ring()
     expect(p.row).toMatchObject({ from: 'working', to: 'other', opened: [], dropped: [] })
-    expect([p.last.fresh.size, p.instance?.calls?.['work']?.key]).toEqual([0, key])
+    expect([p.last.fresh.length, p.instance?.calls?.['work']?.key]).toEqual([0, key])
     p.done({ id: 'x' })
     expect(p.data['log']).toEqual(['other x'])
   })

@@ -285,7 +285,7 @@ test(
           const call = input.kind === 'result' ? p.instance?.calls?.[input.call] : undefined
           if (input.kind === 'result' && call?.key === input.key) {
             started.add(call.key)
-            p.fresh = new Set([...p.fresh].filter((key) => key !== call.key))
+            p.fresh = p.fresh.filter((key) => key !== call.key)
             const { kind } = input.outcome
             // Once the newest attempt has said that it is not done, no other will be started.
             const tried = call.settled === undefined && kind !== 'failure' && kind !== 'released'
@@ -298,7 +298,7 @@ test(
         }
         // What is committed is started.
         p.commit = () => {
-          p.fresh = new Set()
+          p.fresh = []
           for (const { key, activity: of } of Object.values(p.instance?.calls ?? {}))
             if (of === 'work') started.add(key)
           return p

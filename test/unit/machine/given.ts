@@ -44,7 +44,7 @@ export const emitted = (emit: StepDefinition['emit'], what: Given): Taken['emitt
 
 /** What became of the calls of a state. */
 export const settled = (calls: Readonly<Record<string, SettledCall>>): Partial<Given> => ({
-  settled: new Map(Object.entries(calls)),
+  settled: (name) => (Object.hasOwn(calls, name) ? calls[name] : undefined),
 })
 
 /** The code of what is thrown. */
