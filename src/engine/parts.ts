@@ -1,5 +1,6 @@
 // How the parts of a worker are tied together. Composition alone: what each part promises stands in its own file.
 import { backoffMs } from '../base/backoff.ts'
+import { isPawlError } from '../base/errors.ts'
 import { incarnation, uuidv7 } from '../base/id.ts'
 import type { Input, ResultInput } from '../core/model.ts'
 import type { Target } from '../store/store.ts'
@@ -11,7 +12,7 @@ import { Committer } from './commit.ts'
 import { Due } from './due.ts'
 import { expire } from './expire.ts'
 import { giveAway, handOn } from './handover.ts'
-import type { EngineOptions, Host } from './host.ts'
+import type { EngineHealth, EngineOptions, Host } from './host.ts'
 import { Inbox } from './inbox.ts'
 import { Lane } from './lane.ts'
 import { Ledger } from './ledger.ts'
@@ -99,7 +100,11 @@ export class Parts {
     })
   }
 
-  readonly #warn = (text: string, error: unknown): void => this.#host.log({ level: 'warn', text, error })
+  /** An error of a call to the store that is no commit. One after which nothing can be trusted ends this worker, whoever met it. */
+  readonly #warn = (text: string, error: unknown): void => {
+    if (isPawlError(error, 'STORE_CORRUPT')) this.#host.onBroken(error)
+    else this.#host.log({ level: 'warn', text, error })
+  }
 
   #makeAttempts(): Attempts {
     const { clock, random, wheel, registry, lifecycle, time, graceMs } = this.#host
@@ -223,7 +228,9 @@ export class Parts {
 
   async #unreadable(error: unknown, failures: number): Promise<void> {
     const { clock, random } = this.#host
-    this.#host.onStore('unreachable', error)
+    // The disk has failed: a try again would wait for ever, and nobody would start this worker anew.
+    if (isPawlError(error, 'STORE_CORRUPT')) return this.#host.onBroken(error)
+    this.#host.onStore(stateAfter(error), error)
     await new Promise<void>((resolve) => void clock.after(backoffMs(READ_AGAIN, failures, random), resolve))
   }
 
@@ -286,6 +293,12 @@ export class Parts {
     const { attempts, cache, inbox, router, due } = this
     return giveAway({ host: this.#host, due, attempts, cache, inbox, router }, partitions)
   }
+}
+
+/** What a call that failed says of the store. Numbers of instances are asked for between reads, and are written. */
+function stateAfter(error: unknown): Exclude<EngineHealth['store'], 'ok'> {
+  if (isPawlError(error, 'STORE_FULL')) return 'full'
+  return isPawlError(error, 'STORE_READ_ONLY') ? 'read-only' : 'unreachable'
 }
 
 /** Resolves when the boxes have room for background work. */

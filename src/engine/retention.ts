@@ -64,9 +64,10 @@ export class Retention {
 
   #next(ms: number): void {
     if (this.#stopped) return
-    // A lane that has ended runs nothing more: `stop` waits for a batch that has begun, not for its turn.
+    // A lane that has ended runs nothing more, and says so: nobody is left to hear it. `stop` waits for a batch that has begun, not for its turn.
     this.#cancel = this.#ports.clock.after(ms, () => {
-      void this.#ports.lane(() => (this.#turn = this.#batch()))
+      const over = (): void => undefined
+      void this.#ports.lane(() => (this.#turn = this.#batch())).catch(over)
     })
   }
 

@@ -1,7 +1,7 @@
 // What a store can do to a worker: no answer, no room, one bad row, a lost lease, a disk that cannot be trusted.
 import { describe, expect, test } from 'vitest'
 import * as z from 'zod'
-import { activity, command, event, machine, service } from '../../src/index.ts'
+import { activity, command, event, machine, PawlError, service } from '../../src/index.ts'
 import type { App } from '../../src/index.ts'
 import type { Change, CommitResult } from '../../src/store/store.ts'
 import { MINUTE, SECOND } from '../support/hand-clock.ts'
@@ -487,6 +487,47 @@ onBothStores('a store in trouble', (make) => {
       await expect(app.get(counter, 'i').state()).rejects.toMatchObject({ code: 'WORKER_BROKEN' })
       await world.stop(app)
     })
+    test.each(['load', 'allot', 'due', 'inbox'] as const)(
+      'though no commit has shown it, but %s: it would wait for ever, and nobody would start it anew',
+      async (name) => {
+        const { world, counter, services, clock, app: first } = await scene()
+        await world.stop(first)
+        const app = await world.start(services)
+        let isAsked = false
+        world.faults[name] = (() => {
+          isAsked = true
+          return Promise.reject(new PawlError('STORE_CORRUPT', 'EIO'))
+        }) as never
+        const sent = app.run(counter, { id: 'new', data: {} }).catch((error: unknown) => error)
+        if (name === 'inbox') await app.transaction((tx) => void tx.send(counter, 'i', Add({ n: 1 })))
+        await clock.leap(61 * MINUTE)
+        expect(isAsked).toBe(true)
+        expect(await app.health()).toMatchObject({ ready: false, alive: false })
+        expect((await app.health()).problems[0]).toContain('EIO')
+        if (name === 'load' || name === 'allot') expect(await sent).toMatchObject({ code: 'WORKER_BROKEN' })
+        await world.stop(app)
+      },
+    )
+    test.each([
+      ['full', 'STORE_FULL'],
+      ['read-only', 'STORE_READ_ONLY'],
+    ] as const)(
+      'no room for numbers of new instances (F27): the store is %s, and it goes on by itself',
+      async (state, code) => {
+        const { world, counter, services, clock, app: first } = await scene()
+        await world.stop(first)
+        const app = await world.start(services)
+        let left = 3
+        world.faults.allot = (through, ...call) =>
+          left-- > 0 ? Promise.reject(new PawlError(code, 'injected')) : through(...call)
+        const started = app.run(counter, { id: 'new', data: {} })
+        await clock.settle()
+        expect(await app.health()).toMatchObject({ ready: false, alive: true, store: state })
+        await clock.advance(MINUTE)
+        expect(await started).toMatchObject({ created: true })
+        expect(await app.health()).toMatchObject({ ready: true, store: 'ok' })
+      },
+    )
     test('what was acknowledged is there for the next one', async () => {
       const { world, app, counter, services } = await scene()
       await app.send(counter, 'i', Add({ n: 5 }))

@@ -13,24 +13,23 @@ const KINDS: readonly (readonly [name: string, kind: FaultName])[] = [
   ['F30 power is lost at some moment, the log torn or cut: what is left is the beginning of what was', 'power'],
 ]
 
-test.for(KINDS)(
-  '%s',
-  async ([, kind], { skip }) => {
+for (const [name, kind] of KINDS) {
+  test(name, { timeout: 120_000 }, async ({ skip }) => {
     const folder = mkdtempSync(join(tmpdir(), `pawl-${kind}-`))
     const seed = Math.floor(Math.random() * 1e9)
     const told: string[] = []
-    const outcomes = await FAULTS[kind].run({ folder, seed, every: 1, thorough: false, log: (line) => told.push(line) })
+    const log = (line: string): void => void told.push(line)
+    const outcomes = await FAULTS[kind].run({ folder, seed, every: 1, thorough: false, log })
     for (const { skipped } of outcomes) if (skipped !== undefined) skip(skipped)
     expect(
       outcomes.flatMap(({ faults }) => faults),
       `seed ${seed}; the files are in ${folder}\n${told.join('\n')}`,
     ).toEqual([])
     // Each must have been what it says: a fault that never came proves nothing.
-    for (const { kind: name, injections, survived } of outcomes) {
-      expect(injections, name).toBeGreaterThan(0)
-      expect(survived, name).toBe(injections)
+    for (const { kind: what, injections, survived } of outcomes) {
+      expect(injections, what).toBeGreaterThan(0)
+      expect(survived, what).toBe(injections)
     }
     rmSync(folder, { recursive: true })
-  },
-  120_000,
-)
+  })
+}

@@ -24,6 +24,7 @@ const NOTADB = 26
 const IOERR_SHMSIZE = IOERR | (19 << 8)
 
 const sqliteCode = (error: unknown): number | undefined => {
+  if (typeof error !== 'object' || error === null) return undefined
   const { code, errcode } = error as { code?: unknown; errcode?: unknown }
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode : undefined
 }
@@ -32,7 +33,7 @@ const sqliteCode = (error: unknown): number | undefined => {
 export function failureKind(error: unknown): FailureKind {
   if (isPawlError(error, ROWS_MISSING)) return 'broken'
   if (isPawlError(error, 'THREAD_LOST')) return 'transient'
-  const code = typeof error === 'object' && error !== null ? sqliteCode(error) : undefined
+  const code = sqliteCode(error)
   if (code === undefined) return 'rejected'
   if (code === IOERR_SHMSIZE) return 'full'
   switch (code & 0xff) {
@@ -66,12 +67,16 @@ const CODES: Readonly<Record<FailureKind, readonly [code: string, advice: string
   rejected: ['STORE_FAILED', 'see `cause`'],
 }
 
+const CANNOT_OPEN =
+  'a file beside it cannot be opened: check the room on its disk, the mode of its directory, the limit of open files'
+
 /** Whether the disk or the file is at fault, after which nothing can be trusted. */
 export const isDiskFailure = (error: unknown): boolean => !isPawlError(error) && failureKind(error) === 'broken'
 
 /** The error that a method other than `commit` rejects with. A `PawlError` stays what it is. */
 export function storeError(error: unknown, path: string): PawlError {
   if (error instanceof PawlError) return error
-  const [code, advice] = CODES[failureKind(error)]
+  const [code, usual] = CODES[failureKind(error)]
+  const advice = ((sqliteCode(error) ?? 0) & 0xff) === CANTOPEN ? CANNOT_OPEN : usual
   return new PawlError(code, `the store ${path}: ${errorText(error)}; ${advice}`, { cause: error, details: { path } })
 }

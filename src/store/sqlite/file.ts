@@ -116,12 +116,13 @@ function createPrivate(path: string): void {
 function lock(path: string): DatabaseSync {
   const name = `${path}-lock`
   createPrivate(name)
-  const db = new DatabaseSync(name, { timeout: 0 })
+  let db: DatabaseSync | undefined
   try {
+    db = new DatabaseSync(name, { timeout: 0 })
     db.exec('pragma journal_mode = delete; begin exclusive')
     return db
   } catch (error) {
-    db.close()
+    db?.close()
     if (failureKind(error) !== 'transient') throw storeError(error, name)
     throw new PawlError(
       'STORE_IN_USE',

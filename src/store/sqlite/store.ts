@@ -170,14 +170,10 @@ class SqliteStore implements Store {
   }
 
   async acquire(id: string, _want: number): Promise<readonly PartitionHead[]> {
-    const { db, partitions } = this.#ready()
+    const { partitions } = this.#ready()
     if (this.#sessionOf(id) === undefined) return []
-    const heads = new Map(
-      db
-        .prepare('select * from pawl_partitions')
-        .all()
-        .map((row) => [Number(row['n']), row]),
-    )
+    const rows = await this.#reading(({ db }) => db.prepare('select * from pawl_partitions').all())
+    const heads = new Map(rows.map((row) => [Number(row['n']), row]))
     return Array.from({ length: partitions }, (_, partition) => {
       const row = heads.get(partition)
       return { partition, head: Number(row?.['head'] ?? 0), stamp: Number(row?.['stamp'] ?? 0) }
