@@ -39,44 +39,64 @@ async function model(): Promise<readonly Change[]> {
 
 /** What differs between two checkouts. */
 interface Own {
-  readonly texts: readonly (readonly [from: string, to: string])[]
+  readonly k: number
+  readonly partition: number
+  /** Its id, incarnation and correlation. */
+  readonly texts: readonly string[]
   readonly at: number
 }
+type Maker<T> = (own: Own) => T
 
-/** A value with another checkout's own. */
-function owned<T>(value: T, own: Own): T {
-  if (typeof value === 'string')
-    return own.texts.reduce<string>(
-      (text, [from, to]) => (text.includes(from) ? text.replaceAll(from, to) : text),
-      value,
-    ) as T
-  if (value === AT) return own.at as T
-  if (typeof value !== 'object' || value === null) return value
-  if (Array.isArray(value)) return value.map((part: unknown) => owned(part, own)) as T
-  const made: Record<string, unknown> = {}
-  for (const [key, part] of Object.entries(value)) made[key] = owned(part, own)
-  return made as T
+/** Makes a text in which others stand in the places of `known`; undefined: none of them is in it. */
+function textMaker(text: string, known: readonly string[]): Maker<string> | undefined {
+  const pieces = text.split(new RegExp(`(${known.join('|')})`))
+  if (pieces.length === 1) return undefined
+  const places = pieces.map((piece) => known.indexOf(piece))
+  return ({ texts }) => {
+    let made = ''
+    for (const [i, piece] of pieces.entries()) made += places[i] === -1 ? piece : texts[places[i]!]
+    return made
+  }
 }
 
-/** One change of the model, for many. */
-function forAll(
-  change: Change,
-  all: readonly (Own & { readonly k: number; readonly id: string })[],
-  partitions: number,
-): Change {
-  const tally = new Tally()
-  const created = new Set<number>()
-  const instances: Change['instances'][number][] = []
-  const journal: Change['journal'][number][] = []
-  for (const own of all) {
-    const { k, id } = own
-    if (change.created.size > 0) created.add(k)
-    for (const instance of change.instances)
-      instances.push({ ...owned(instance, own), k, partition: partitionOf(id, partitions) })
-    for (const row of change.journal) journal.push({ ...owned(row, own), k })
-    for (const [name, sum] of Object.entries(change.counts)) tally.add(name, sum)
+/** Makes a value with another checkout's own; undefined: it is the same for all, and all share it. */
+function makerOf(value: unknown, known: readonly string[]): Maker<unknown> | undefined {
+  if (value === AT) return ({ at }) => at
+  if (typeof value === 'string') return textMaker(value, known)
+  if (typeof value !== 'object' || value === null) return undefined
+  const makers = Object.entries(value).flatMap(([key, part]) => {
+    const make = makerOf(part, known)
+    return make === undefined ? [] : [[key, make] as const]
+  })
+  if (makers.length === 0) return undefined
+  return (own) => {
+    const made = (Array.isArray(value) ? [...(value as unknown[])] : { ...value }) as Record<string, unknown>
+    for (const [key, make] of makers) made[key] = make(own)
+    return made
   }
-  return { ...NO_CHANGE, created, instances, journal, counts: tally.sums }
+}
+
+const made = <T>(value: T, known: readonly string[]): Maker<T> => (makerOf(value, known) ?? (() => value)) as Maker<T>
+
+/** Makes one change of the model, for many. */
+function forAll(change: Change, known: readonly string[]): (all: readonly Own[]) => Change {
+  const instanceMakers = change.instances.map((instance) => made(instance, known))
+  const journalMakers = change.journal.map((row) => made(row, known))
+  const creates = change.created.size > 0
+  return (all) => {
+    const tally = new Tally()
+    const created = new Set<number>()
+    const instances: Change['instances'][number][] = []
+    const journal: Change['journal'][number][] = []
+    for (const own of all) {
+      const { k, partition } = own
+      if (creates) created.add(k)
+      for (const make of instanceMakers) instances.push({ ...make(own), k, partition })
+      for (const make of journalMakers) journal.push({ ...make(own), k })
+    }
+    for (const [name, sum] of Object.entries(change.counts)) tally.add(name, sum * all.length)
+    return { ...NO_CHANGE, created, instances, journal, counts: tally.sums }
+  }
 }
 
 /** Fills an open store. `told` hears how many there are so far. */
@@ -86,31 +106,36 @@ export async function fill(
   told: (done: number) => void,
 ): Promise<void> {
   const changes = await model()
-  const [first] = changes
-  const known = first?.instances[0]
-  if (known === undefined) throw new Error('the checkout wrote nothing')
+  const first = changes[0]?.instances[0]
+  if (first === undefined) throw new Error('the checkout wrote nothing')
+  const makers = changes.map((change) => forAll(change, [ID, first.incarnation, first.correlation]))
   const { session } = await store.openSession({ build: 'bench', leaseMs: 600_000 })
   await store.acquire(session, Infinity)
   let n = 0
+  let committing: Promise<void> = Promise.resolve()
+  const commit = async (change: Change): Promise<void> => {
+    const result = await store.commit(session, ++n, change)
+    if (result.kind !== 'applied') throw new Error(`the store answered ${result.kind}`)
+  }
   for (let done = 0; done < o.preload;) {
     const count = Math.min(TOGETHER, o.preload - done)
+    await committing
     const k = await store.allot('k', count)
-    const all = Array.from({ length: count }, (_, i) => {
+    const all = Array.from({ length: count }, (_, i): Own => {
       const id = o.ids === 'uuid' ? randomUUID() : `o-${String(done + i).padStart(10, '0')}`
       const clock = { now: () => AT + (done + i) * APART_MS }
-      const texts = [
-        [ID, id],
-        [known.incarnation, incarnation(clock, systemRandom)],
-        [known.correlation, uuidv7(clock, systemRandom)],
-      ] as const
-      return { k: k + i, id, at: clock.now(), texts }
+      const texts = [id, incarnation(clock, systemRandom), uuidv7(clock, systemRandom)]
+      return { k: k + i, partition: partitionOf(id, o.partitions), at: clock.now(), texts }
     })
-    for (const change of changes) {
-      const result = await store.commit(session, ++n, forAll(change, all, o.partitions))
-      if (result.kind !== 'applied') throw new Error(`the store answered ${result.kind}`)
+    // One is written while the next is made.
+    for (const make of makers) {
+      const change = make(all)
+      await committing
+      committing = commit(change)
     }
     told((done += count))
   }
+  await committing
   await store.closeSession(session)
 }
 
