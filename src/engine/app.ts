@@ -71,7 +71,7 @@ export class EngineApp implements App {
   }
 
   async run<M extends AnyMachine>(machine: M, o: { id?: string; data: Give<M>; by?: string }): Promise<Started<M>> {
-    checkOptions(o, 'run(machine, { data })')
+    checkOptions(o, 'run')
     const definition = this.#client.machine(definitionOf(machine).name)
     const id = o.id === undefined ? this.#client.newId() : checkedId(o.id, `the id of a ${definition.name}`)
     const messageId = this.#client.newId()
@@ -113,6 +113,7 @@ export class EngineApp implements App {
     o: { state?: M['~states']; status?: Status; limit?: number; after?: string } = {},
   ): Promise<Page<Snapshot<M>>> {
     const definition = this.#client.machine(definitionOf(machine).name)
+    checkOptions(o, 'list')
     const { state, status, limit = PAGE, after } = o
     if (state !== undefined && !definition.states.has(state as string))
       throw new PawlError('UNKNOWN_STATE', `${definition.name} has no state "${state as string}"`)
@@ -165,7 +166,7 @@ export class EngineApp implements App {
   async remove<M extends AnyMachine>(machine: M, id: string, o: Reason): Promise<void> {
     const definition = this.#client.machine(definitionOf(machine).name)
     const target = { machine: definition.name, id: checkedId(id, `the id of a ${definition.name}`) }
-    const why = reasonOf(o)
+    const why = reasonOf(o, 'remove')
     const instance = await this.#client.instance(target)
     const { lane, sessions } = this.#engine.parts
     const stone = { target, at: this.#engine.time.now(), why, ...(o.by !== undefined && { by: o.by }) }

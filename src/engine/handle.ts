@@ -9,6 +9,7 @@ import type { Duration } from '../base/duration.ts'
 import type { AnyMachine } from '../machine/types-machine.ts'
 import type { JournalRead, Target } from '../store/store.ts'
 import type { Client } from './client.ts'
+import { checkLimit, checkOptions } from './options.ts'
 import { receiptOf, snapshotOf } from './receipt.ts'
 import type { Sender } from './send.ts'
 
@@ -60,6 +61,8 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
   }
 
   async *history(o: { after?: number; limit?: number } = {}): AsyncIterable<JournalRow> {
+    checkOptions(o, 'history')
+    if (o.limit !== 0) checkLimit(o.limit ?? PAGE, Number.MAX_SAFE_INTEGER)
     const { k } = await this.#client.instance(this.#target)
     let after = o.after ?? 0
     for (let left = o.limit ?? Infinity; left > 0;) {
@@ -77,6 +80,7 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
   }
 
   async reaches(state: M['~states'] | readonly M['~states'][], o: { within?: Duration } = {}): Promise<Snapshot<M>> {
+    checkOptions(o, 'reaches')
     const wanted = new Set<string>(typeof state === 'string' ? [state] : (state as readonly string[]))
     checkStates(this.#definition, wanted)
     const look = (instance: Instance, passed: readonly string[]): Snapshot<M> | undefined => {
@@ -88,6 +92,7 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
   }
 
   async result(o: { within?: Duration; rejectOnStall?: boolean } = {}): Promise<ResultOf<M>> {
+    checkOptions(o, 'result')
     const look = (instance: Instance): { readonly output: unknown } | undefined => {
       const condition = conditionOf(instance)
       if (condition === 'done') return { output: this.#definition.output(instance.id, instance.data) }
@@ -108,7 +113,7 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
     const told = await this.#client.submit(this.#target, {
       kind: 'cancel',
       ...this.#client.base(id, o.by),
-      why: reasonOf(o),
+      why: reasonOf(o, 'cancel'),
     })
     return receiptOf(this.#target, id, told)
   }
@@ -128,7 +133,8 @@ const withinMs = (o: { within?: Duration }): number | undefined =>
   o.within === undefined ? undefined : durationMs(o.within)
 
 /** Operators and cancels say why. */
-export function reasonOf(o: { readonly why?: unknown } | undefined): string {
+export function reasonOf(o: { readonly why?: unknown } | undefined, call: Parameters<typeof checkOptions>[1]): string {
+  if (o !== undefined) checkOptions(o, call)
   if (typeof o?.why !== 'string' || o.why.trim() === '')
     throw new PawlError('NO_REASON', 'say why: `{ why: … }` goes into the journal')
   return o.why

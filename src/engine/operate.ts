@@ -8,15 +8,16 @@ import type { AnyMachine } from '../machine/types-machine.ts'
 import { NO_CHANGE, type DeadLetterRow, type Target } from '../store/store.ts'
 import { checkedData, checkedId, type Client } from './client.ts'
 import { checkStates, reasonOf } from './handle.ts'
-import { checkLimit, checkSettled } from './options.ts'
+import { checkLimit, checkOptions, checkSettled } from './options.ts'
 import { codeOf, receiptOf } from './receipt.ts'
 import { correlateAgain } from './redrive.ts'
 
 type Action = OperatorInput['action']
 const LIMIT = 1_000
 const PAGE = 200
+const LETTERS = 100
 
-const resolveAction = (o: { call?: string } & Settled): Action => {
+const resolveAction = (o: { call?: string } & Settled): Extract<Action, { readonly do: 'resolve' }> => {
   checkSettled(o)
   const call = o.call === undefined ? {} : { call: o.call }
   return o.failure === undefined
@@ -50,11 +51,12 @@ export class Operator implements Operate {
     }
   }
 
-  retry<M extends AnyMachine>(
+  async retry<M extends AnyMachine>(
     machine: M,
     id: string,
     o: Reason & { newKey?: boolean },
   ): Promise<Receipt<M['~states']>> {
+    checkOptions(o, 'retry')
     return this.#do(machine, id, o, { do: 'retry', newKey: o.newKey ?? false })
   }
 
@@ -63,6 +65,7 @@ export class Operator implements Operate {
     id: string,
     o: Reason & { call?: string } & Settled,
   ): Promise<Receipt<M['~states']>> {
+    checkOptions(o, 'resolve')
     return this.#do(machine, id, o, resolveAction(o))
   }
 
@@ -71,6 +74,7 @@ export class Operator implements Operate {
     id: string,
     o: Reason & { to: M['~states']; payload?: unknown; data?: Partial<M['~data']> },
   ): Promise<Receipt<M['~states']>> {
+    checkOptions(o, 'move')
     const data =
       o.data === undefined
         ? {}
@@ -89,7 +93,8 @@ export class Operator implements Operate {
     action: Reason &
       ({ do: 'retry'; newKey?: boolean } | ({ do: 'resolve'; call?: string } & Settled) | { do: 'cancel' }),
   ): Promise<Bulk> {
-    reasonOf(action)
+    checkOptions(which, 'each, which')
+    reasonOf(action, 'each, what to do')
     if (!['retry', 'resolve', 'cancel'].includes(action.do))
       throw new PawlError('BAD_OPTION', `do: ${String(action.do)}: write 'retry', 'resolve' or 'cancel'`)
     checkLimit(which.limit ?? LIMIT, Number.MAX_SAFE_INTEGER)
@@ -113,9 +118,10 @@ export class Operator implements Operate {
     action: Reason &
       ({ do: 'retry'; newKey?: boolean } | ({ do: 'resolve'; call?: string } & Settled) | { do: 'cancel' }),
   ): Promise<Receipt<M['~states']>> {
-    if (action.do === 'retry') return this.retry(machine, id, action)
-    if (action.do === 'resolve') return this.#do(machine, id, action, resolveAction(action))
-    return this.cancel(machine, id, action)
+    const { do: _, ...o } = action
+    if (action.do === 'retry') return this.retry(machine, id, o)
+    if (action.do === 'resolve') return this.#do(machine, id, o, resolveAction(action))
+    return this.cancel(machine, id, { why: action.why, ...(action.by !== undefined && { by: action.by }) })
   }
 
   /** Takes the machine's cancel edge. */
@@ -125,7 +131,11 @@ export class Operator implements Operate {
     return receiptOf(
       target,
       messageId,
-      await this.#client.submit(target, { kind: 'cancel', ...this.#client.base(messageId, o.by), why: reasonOf(o) }),
+      await this.#client.submit(target, {
+        kind: 'cancel',
+        ...this.#client.base(messageId, o.by),
+        why: reasonOf(o, 'cancel'),
+      }),
     )
   }
 
@@ -176,22 +186,29 @@ export class Operator implements Operate {
     return { machine: name, id: checkedId(id, `the id of a ${name}`) }
   }
 
-  async #do<M extends AnyMachine>(machine: M, id: string, o: Reason, action: Action): Promise<Receipt<M['~states']>> {
+  async #do<M extends AnyMachine>(
+    machine: M,
+    id: string,
+    o: Reason,
+    action: Exclude<Action, { readonly do: 'discard' }>,
+  ): Promise<Receipt<M['~states']>> {
     const target = this.#target(machine, id)
     const messageId = this.#client.newId()
     const told = await this.#client.submit(target, {
       kind: 'operator',
       ...this.#client.base(messageId, o.by),
-      why: reasonOf(o),
+      why: reasonOf(o, action.do),
       action,
     })
     return receiptOf(target, messageId, told)
   }
 
   async #list(o: { machine?: string; limit?: number; after?: string } = {}): Promise<Page<DeadLetter>> {
+    checkOptions(o, 'deadLetters.list')
+    checkLimit(o.limit ?? LETTERS, 10_000)
     this.#client.engine.check()
     const page = await this.#client.engine.store.deadLetters({
-      limit: o.limit ?? 100,
+      limit: o.limit ?? LETTERS,
       ...(o.machine !== undefined && { machine: o.machine }),
       ...(o.after !== undefined && { after: o.after }),
     })
@@ -211,6 +228,7 @@ export class Operator implements Operate {
 
   /** Sends it again, past the receipts that know it; two operators at once: one of them is told that it is gone. */
   async #redrive(id: string, o: Reason & { data?: unknown }): Promise<Receipt> {
+    const why = reasonOf(o, 'redrive')
     const row = await this.#letter(id)
     const { input } = row
     if (input.kind === 'message' && row.machine !== '' && row.instance === '') return this.#correlate(row, input, o)
@@ -225,7 +243,7 @@ export class Operator implements Operate {
     const by = o.by === undefined ? {} : { by: o.by }
     const told = await this.#client.submit(
       target,
-      { ...input, data, version, ...by, why: reasonOf(o) },
+      { ...input, data, version, ...by, why },
       { delivery: { ...row.delivery, deadLetter: id } },
     )
     this.#redriven(row, o)
@@ -234,7 +252,6 @@ export class Operator implements Operate {
 
   /** Its machine could not say whom it was for: it is asked again. */
   async #correlate(row: DeadLetterRow, input: MessageInput, o: Reason & { data?: unknown }): Promise<Receipt> {
-    reasonOf(o)
     if (o.data !== undefined) checkedData(o.data, 'the payload')
     const receipt = await correlateAgain(this.#client, { ...row, input }, o)
     this.#redriven(row, o)
@@ -251,7 +268,7 @@ export class Operator implements Operate {
   }
 
   async #discard(id: string, o: Reason): Promise<void> {
-    const why = reasonOf(o)
+    const why = reasonOf(o, 'discard')
     const row = await this.#letter(id)
     const { engine } = this.#client
     const target = { machine: row.machine, id: row.instance }

@@ -7,6 +7,7 @@ import type { MachineDefinition, MessageDefinition } from '../machine/definition
 import type { Emission, EmitOptions, Receipt, SendOptions } from '../machine/types-app.ts'
 import type { EventLetter } from './mailbox.ts'
 import { checkedData, checkedId, type Client } from './client.ts'
+import { checkOptions } from './options.ts'
 import { emissionOf, receiptOf } from './receipt.ts'
 import type { Told } from './reply.ts'
 
@@ -91,6 +92,7 @@ export class Sender {
   }
 
   async send<S>(definition: MachineDefinition, id: string, message: unknown, o: SendOptions = {}): Promise<Receipt<S>> {
+    checkOptions(o, 'send')
     refuseSql(o)
     const target = { machine: definition.name, id: checkedId(id, `the id of a ${definition.name}`) }
     const messageId = o.id === undefined ? this.#client.newId() : checkedId(o.id, 'the id of a message')
@@ -103,6 +105,7 @@ export class Sender {
   }
 
   async emit(message: unknown, o: EmitOptions = {}): Promise<Emission> {
+    checkOptions(o, 'emit')
     refuseSql(o)
     const messageId = o.id === undefined ? this.#client.newId() : checkedId(o.id, 'the id of a message')
     const letter = eventLetter(this.#client, message, messageId, o.by)

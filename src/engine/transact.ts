@@ -7,6 +7,7 @@ import type { Sender as SenderOptions, Transaction } from '../machine/types-app.
 import type { InboxRow, Store, StoreTransaction } from '../store/store.ts'
 import { checkedId, type Client } from './client.ts'
 import type { Item } from './mailbox.ts'
+import { checkOptions } from './options.ts'
 import { eventLetter, messageInput } from './send.ts'
 
 /** Runs synchronous work in a transaction. What it throws undoes all of it. */
@@ -71,8 +72,10 @@ function transactionOf(client: Client, store: StoreTransaction): Transaction {
     const delivery = client.delivery(id, type, data)
     return { since: 0, counted: true, hops: 0, ...(delivery !== undefined && { delivery }) }
   }
-  const idOf = (o: SenderOptions | undefined): string =>
-    o?.id === undefined ? client.newId() : checkedId(o.id, 'the id of a message')
+  const idOf = (o: SenderOptions | undefined): string => {
+    if (o !== undefined) checkOptions(o, 'send in a transaction')
+    return o?.id === undefined ? client.newId() : checkedId(o.id, 'the id of a message')
+  }
   return {
     sql: (text, values) => store.sql(text, values),
     emit(message, o) {
