@@ -61,7 +61,7 @@ const CODES: Readonly<Record<FailureKind, readonly [code: string, advice: string
   full: ['STORE_FULL', 'the disk is full: make room, Pawl goes on by itself'],
   'read-only': [
     'STORE_READ_ONLY',
-    'it cannot be written: check the owner and the mode of the file and of its directory',
+    'it cannot be written: check the owner and the mode of the file and of its directory, its disk, the limit of open files',
   ],
   broken: ['STORE_CORRUPT', 'it is damaged or its disk fails: check the disk, then restore a backup'],
   rejected: ['STORE_FAILED', 'see `cause`'],

@@ -137,6 +137,8 @@ export function connect(path: string): DatabaseSync {
   const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS })
   try {
     db.exec(PRAGMAS)
+    // What cannot be opened for writing in this moment SQLite opens for reading, for as long as the connection lasts: better none at all.
+    db.exec('begin immediate; rollback')
     return db
   } catch (error) {
     db.close()
