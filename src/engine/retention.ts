@@ -1,5 +1,6 @@
 // Deletes what is over, after its time, in small batches beside the work.
 import type { Clock } from '../base/clock.ts'
+import { disown } from '../base/promise.ts'
 import type { Store } from '../store/store.ts'
 
 /** How long what is over is kept, in ms; undefined: for ever. */

@@ -185,6 +185,21 @@ onBothStores('retention', (make) => {
     await clock.advance(MINUTE)
     expect(await instancesOf(next, job)).toMatchObject({ started: 300, removed: 300 })
   })
+  test('a worker that has broken deletes nothing more, and does not end the process that it is in', async () => {
+    const { world, app, clock } = await scene()
+    const unheard: unknown[] = []
+    const hear = (error: unknown): void => void unheard.push(error)
+    process.on('unhandledRejection', hear)
+    try {
+      world.engine(app).onBroken(new Error('EIO'))
+      await clock.advance(MINUTE)
+      await clock.settle()
+    } finally {
+      process.off('unhandledRejection', hear)
+    }
+    expect(unheard).toEqual([])
+    await world.crash(app)
+  })
   test('events of the log go with who emitted them, and offsets never begin again', async () => {
     const { world, app, clock, ended } = await scene()
     await ended(['i'])
