@@ -34,11 +34,18 @@ export async function runBlock({ from, seeds, options }: Block): Promise<BlockRe
       sums[name] = (sums[name] ?? 0) + report[name]
     for (const [name, count] of Object.entries(report.counts)) counts[name] = (counts[name] ?? 0) + count
     if (report.violations.length === 0) continue
-    const broken = report.violations.slice(0, 20).map((v) => `seed ${seed}, step ${v.step}: ${v.invariant}: ${v.text}`)
-    failures.push({ seed, text: `${report.trace}\n${broken.join('\n')}` })
+    failures.push({ seed, text: await told(seed, options) })
   }
   return { seeds, sums, counts, failures }
 }
+
+/** The same run once more, as a story. */
+async function told(seed: number, options: Block['options']): Promise<string> {
+  const { violations, story, trace } = await simulate({ ...options, seed, story: true })
+  const broken = violations.slice(0, 20).map((v) => `seed ${seed}, step ${v.step}: ${v.invariant}: ${v.text}`)
+  return [trace, story.split('\n').slice(-LINES).join('\n'), ...broken].filter((text) => text !== '').join('\n')
+}
+const LINES = 60
 
 if (process.send !== undefined && process.argv.includes('--blocks'))
   process.on('message', (block: Block) => {

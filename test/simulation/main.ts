@@ -9,7 +9,7 @@ const { values } = parseArgs({
     seeds: { type: 'string', default: '100' },
     from: { type: 'string', default: '1' },
     jobs: { type: 'string', default: String(availableParallelism()) },
-    trace: { type: 'string', default: '80' },
+    trace: { type: 'string', default: '0' },
     calm: { type: 'boolean', default: false },
   },
 })

@@ -45,6 +45,7 @@ export class Calls {
   #wrong(was: CallRecord, now: CallRecord): string | undefined {
     if (was.key !== now.key) return `its key was ${was.key}, and is ${now.key}`
     if (now.attempts < was.attempts) return `${was.attempts} attempts were over, and now ${now.attempts}`
+    if (now.recoveries - was.recoveries > now.attempts - was.attempts) return 'one take-over was counted twice'
     if (was.settled?.done === true && now.settled?.done !== true) return 'it was done, and is not'
     if (was.unknown && !now.unknown) return 'it may have been done, and that is forgotten'
     if (now.settled === undefined && now.attempts > was.attempts && !now.unknown)

@@ -1,11 +1,13 @@
 // The public API of a worker, as a client uses it: it gets answers at once, and each answer must be true (told only of what is durable).
 import { isPawlError } from '../../base/errors.ts'
-import { definitionOf, messageOf } from '../../machine/definition.ts'
+import { definitionOf } from '../../machine/definition.ts'
 import type { App, Receipt } from '../../machine/types-app.ts'
 import type { AnyMachine } from '../../machine/types-machine.ts'
 import type { Message } from '../../machine/types-message.ts'
 import type { Target } from '../../store/store.ts'
+import type { Coverage } from './coverage.ts'
 import type { Truth } from './truth.ts'
+import { messageType } from './wish.ts'
 import type { Ending, Wish } from './wish.ts'
 
 /** What a door needs. */
@@ -13,6 +15,7 @@ export interface DoorOptions {
   readonly app: App
   readonly machines: readonly AnyMachine[]
   readonly truth: Truth
+  readonly coverage: Coverage
 }
 
 /** Errors that say that the message was looked at, and came to nothing. */
@@ -30,6 +33,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'NO_SUCH_FAILURE',
   'NO_SUCH_STATE',
   'CALL_OPEN',
+  'INSTANCE_NOT_ENDED',
 ])
 
 /** One worker's door. */
@@ -71,6 +75,8 @@ export class Door {
         return this.#redrive(wish)
       case 'discard':
         return this.#discard(wish.letter)
+      case 'remove':
+        return this.#remove(wish.target)
       case 'await':
         return this.#await(wish.target)
     }
@@ -86,20 +92,29 @@ export class Door {
     return 'applied'
   }
 
-  async #send(id: string, { target, message, data }: Extract<Wish, { do: 'command' }>): Promise<Ending | undefined> {
-    const sent = { type: messageOf(message).type, data } as Message
-    const receipt = await this.#o.app.send(this.#machine(target), target.id, sent as never, { id })
+  async #send(
+    id: string,
+    { target, message, data, ifSeq }: Extract<Wish, { do: 'command' }>,
+  ): Promise<Ending | undefined> {
+    const sent = { type: messageType(message), data } as Message
+    const receipt = await this.#o.app.send(this.#machine(target), target.id, sent as never, {
+      id,
+      ...(ifSeq !== undefined && { ifSeq }),
+    })
     return this.#told(target, receipt)
   }
 
-  async #emit(id: string, { message, data }: Extract<Wish, { do: 'event' }>): Promise<Ending | undefined> {
-    const { outcome, heard } = await this.#o.app.emit({ type: messageOf(message).type, data } as Message, { id })
+  async #emit(id: string, { message, data, together }: Extract<Wish, { do: 'event' }>): Promise<Ending | undefined> {
+    const sent = { type: messageType(message), data } as Message
+    if (together === true) return await this.#together(id, sent)
+    const { outcome, heard } = await this.#o.app.emit(sent, { id })
     for (const { machine, id: instance, ...receipt } of heard) this.#told({ machine, id: instance }, receipt as Receipt)
     return outcome === 'stored' ? undefined : 'applied'
   }
 
   /** What a receipt says, once it is believed. */
   #told(target: Target, receipt: Receipt): Ending | undefined {
+    if (receipt.outcome === 'duplicate') this.#o.coverage.add('fate duplicate')
     const outcome = receipt.outcome === 'duplicate' ? receipt.became : receipt.outcome
     this.#o.truth.told(target, receipt.messageId, outcome, receipt.seq)
     return outcome === 'deferred' || outcome === 'stored' ? undefined : outcome
@@ -129,6 +144,21 @@ export class Door {
 
   async #discard(letter: string): Promise<Ending> {
     await this.#o.app.operate.deadLetters.discard(letter, { why: 'of no use', by: 'operator' })
+    return 'stored'
+  }
+
+  async #remove(target: Target): Promise<Ending> {
+    await this.#o.app.remove(this.#machine(target), target.id, { why: 'asked to', by: 'operator' })
+    this.#o.truth.removed(target)
+    return 'stored'
+  }
+
+  /** Two messages in one transaction: both are stored, or none is. */
+  async #together(id: string, message: Message): Promise<Ending> {
+    await this.#o.app.transaction((tx) => {
+      tx.emit(message, { id })
+      tx.emit(message, { id: `${id}.too` })
+    })
     return 'stored'
   }
 

@@ -21,6 +21,8 @@ export interface SchedulerOptions {
   readonly startMs: number
   /** Steps that the trace remembers. Default 80. */
   readonly traceSteps?: number
+  /** Steps in which what moves next is drawn, from the first and before the second; in others it is what was ready first. Default: all. */
+  readonly drawn?: readonly [from: number, to: number]
 }
 
 interface Parked {
@@ -40,22 +42,33 @@ interface Timer extends Parked {
 export type RunEnd = 'reached' | 'idle' | 'time' | 'steps'
 
 // On average eight steps pass within one ms: enough for races inside it, and a busy system still gets older.
-const MS_CHANCE = 1 / 8
+/** 32 well-mixed bits for one step (splitmix32). */
+function drawOf(key: number, step: number): number {
+  let z = (key + Math.imul(step + 1, 0x9e3779b9)) | 0
+  z = Math.imul(z ^ (z >>> 16), 0x21f0aaad)
+  z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
+  return (z ^ (z >>> 15)) >>> 0
+}
+
 /** Steps after which the process gets a turn for what is not simulated (a signal, a message to a parent). */
 const BREATH_STEPS = 4_096
 
 /** Picks what moves next, and owns the time. */
 export class Scheduler {
-  readonly #random: SeededRandom
+  readonly #key: number
+  readonly #drawn: readonly [number, number]
   readonly #ready: Parked[] = []
   readonly #timers = new Heap<Timer>((a, b) => a.dueMs - b.dueMs || a.order - b.order)
   readonly #trace: Trace
+  readonly #startMs: number
   #order = 0
   #nowMs: number
   #steps = 0
 
   constructor(o: SchedulerOptions) {
-    this.#random = o.random
+    this.#key = o.random.int(2 ** 32)
+    this.#drawn = o.drawn ?? [0, Infinity]
+    this.#startMs = o.startMs
     this.#nowMs = o.startMs
     this.#trace = new Trace(o.traceSteps ?? 80)
   }
@@ -67,6 +80,10 @@ export class Scheduler {
   /** Steps so far. */
   get steps(): number {
     return this.#steps
+  }
+  /** Ms since the start. */
+  get sinceMs(): number {
+    return this.#nowMs - this.#startMs
   }
   /** Of all steps so far; two runs of one seed must agree in it. */
   get hash(): string {
@@ -82,9 +99,9 @@ export class Scheduler {
     return new Actor(this, name, skewMs)
   }
 
-  /** Writes a line into the trace, and into the hash. */
-  note(actor: string, what: string): void {
-    this.#trace.add(this.#steps, this.#nowMs, actor, what)
+  /** Writes a line into the trace, if there is one. */
+  note(actor: string, what: () => string): void {
+    if (this.#trace.kept) this.#trace.keep(this.#steps, this.#nowMs, actor, what())
   }
 
   /** Makes a continuation ready. */
@@ -113,7 +130,7 @@ export class Scheduler {
       const parked = this.#next(o.untilMs)
       if (typeof parked === 'string') return parked
       this.#steps++
-      this.note(parked.life.name, parked.what)
+      this.#trace.add(this.#steps, this.#nowMs, parked.life.name, parked.what)
       parked.go()
     }
     return 'steps'
@@ -121,10 +138,12 @@ export class Scheduler {
 
   /** The next one to move, with time moved to where it can. */
   #next(untilMs: number): Parked | 'idle' | 'time' {
-    if (this.#random.chance(MS_CHANCE)) this.#nowMs++
+    // Of each step for itself: what a step draws does not hang on how many went before, nor on what they drew.
+    const draw = drawOf(this.#key, this.#steps)
+    if ((draw & 7) === 0) this.#nowMs++
     for (;;) {
       this.#fireDue()
-      const parked = this.#pick()
+      const parked = this.#pick(draw >>> 3)
       if (parked !== undefined) return parked
       const nextMs = this.#wakesAt()
       if (nextMs === Infinity) return 'idle'
@@ -145,7 +164,7 @@ export class Scheduler {
   }
 
   /** One of those that can move now, by chance; the others keep their order. */
-  #pick(): Parked | undefined {
+  #pick(draw: number): Parked | undefined {
     const ready = this.#ready
     let kept = 0
     let awake = 0
@@ -157,15 +176,23 @@ export class Scheduler {
     }
     ready.length = kept
     if (awake === 0) return undefined
-    let left = this.#random.int(awake)
-    const at = ready.findIndex(({ life }) => life.awakeAtMs <= this.#nowMs && left-- === 0)
-    return ready.splice(at, 1)[0]
+    const [from, to] = this.#drawn
+    let left = this.#steps >= from && this.#steps < to ? draw % awake : 0
+    for (let at = 0; ; at++) {
+      const parked = ready[at]!
+      if (parked.life.awakeAtMs > this.#nowMs || left-- > 0) continue
+      ready.copyWithin(at, at + 1)
+      ready.length--
+      return parked
+    }
   }
 
   /** When something could move that cannot now: the next timer, or the end of a pause. */
   #wakesAt(): number {
     const timer = this.#timers.top?.dueMs ?? Infinity
-    return this.#ready.reduce((earliest, { life }) => Math.min(earliest, life.awakeAtMs), timer)
+    let earliest = timer
+    for (const { life } of this.#ready) earliest = Math.min(earliest, life.awakeAtMs)
+    return earliest
   }
 }
 
@@ -245,7 +272,7 @@ export class Actor {
   /** Ends the present life and begins another. */
   crash(): Life {
     this.#life.end()
-    this.#scheduler.note(this.#life.name, 'crash')
+    this.#scheduler.note(this.#life.name, () => 'crash')
     this.#life = this.#born()
     return this.#life
   }

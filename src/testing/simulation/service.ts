@@ -19,6 +19,8 @@ export interface WrittenEntry {
 
 /** Judges the instances of one service in one run, by what it knows of their definitions. */
 export interface ServiceJudge {
+  /** What it has seen, for the report of a run. */
+  readonly counts: Readonly<Record<string, number>>
   /** A commit has just taken effect. */
   written(rows: ChangeRows, entries: readonly WrittenEntry[]): void
   /** The run is over. `rows`: the newest row of every instance that ever was. */
@@ -34,6 +36,8 @@ export interface SimulatedService {
   readonly plan: (random: SeededRandom, size: WorkloadSize) => readonly Planned[]
   /** What an operator does about one of its instances that has stalled, the `times`-th time that it is found so; undefined: as with any other. */
   readonly mend?: (random: SeededRandom, row: InstanceRow, times: number) => Wish | undefined
+  /** The payload of a dead letter as it should have been; undefined: it is no message of this service. */
+  readonly fix?: (type: string, data: unknown) => unknown
   readonly judge?: (violations: Violations) => ServiceJudge
   /** Parts of the public API that its definitions use, each with how often. */
   readonly uses?: Readonly<Record<string, number>>

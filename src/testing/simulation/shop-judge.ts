@@ -1,5 +1,7 @@
 // What the states of the shop say of their instances: which edge was taken can be wrong although it is an edge of the graph (a guard
 // that nobody asked, a join of one message, undos in the wrong order). Judged at each commit, row by row.
+import type { Instance } from '../../core/model.ts'
+import { read } from '../../store/memory/rows.ts'
 import type { InstanceRow } from '../../store/memory/rows.ts'
 import type { ChangeRows } from '../../store/memory/write.ts'
 import type { ServiceJudge, WrittenEntry } from './service.ts'
@@ -34,6 +36,9 @@ const FACTS: readonly (readonly [state: string, invariant: 'I3' | 'I8', fact: Fa
   ['checkout undo reserve', 'I8', (data, row) => !tried(data, 'pay') || comesFrom(row, 'undo pay')],
   ['checkout undone', 'I8', (data, row) => !tried(data, 'reserve') || comesFrom(row, 'undo reserve')],
 ]
+
+/** As the store in memory says it of a row that it refuses. */
+const BAD_ROW = 'the store refuses what is in'
 
 /** A judge of the shop for one run. */
 export const judgeShop = (violations: Violations): ServiceJudge => new ShopJudge(violations)
@@ -72,12 +77,18 @@ class ShopJudge implements ServiceJudge {
         )
   }
 
-  /** I10: what is wrong with a message is the message's alone. */
-  #stalled({ machine, id, stallCode }: InstanceRow): void {
+  /** I10: what is wrong with a message is the message's alone, and the store refuses only what is bad in the instance itself. */
+  #stalled(row: InstanceRow): void {
+    const { machine, id, stallCode } = row
+    if (stallCode === 'BAD_DATA')
+      this.#violations.add('I10', `a message that does not fit has stalled ${machine} ${id}`)
+    if (stallCode !== 'STORE_REFUSED') return
+    const { stalled } = read<Pick<Instance, 'stalled'>>(row)
+    const why = stalled?.message ?? ''
     this.#violations.check(
       'I10',
-      stallCode !== 'BAD_DATA',
-      () => `a message that does not fit has stalled ${machine} ${id}`,
+      why.includes(BAD_ROW),
+      () => `${machine} ${id} stalled, and no row of it is bad: ${why}`,
     )
   }
 

@@ -1,4 +1,4 @@
-// What a run has done: a hash of every step, and the last ones in words. Words are put together only when somebody asks.
+// What a run has done: a hash of every step, and, where somebody wants to read it, the last steps in words.
 
 interface Line {
   readonly step: number
@@ -6,8 +6,6 @@ interface Line {
   readonly actor: string
   readonly what: string
 }
-
-const FNV_PRIME = 0x01000193
 
 /** The steps of one run. */
 export class Trace {
@@ -21,18 +19,27 @@ export class Trace {
     this.#keep = keep
   }
 
-  /** A step, or what somebody said in it. */
+  /** A step. Its words count by their length and their first letter: hashing them whole cost more than most steps do. */
   add(step: number, ms: number, actor: string, what: string): void {
-    this.#number(step)
     this.#number(ms % 0x100000000)
-    this.#words(actor)
-    this.#words(what)
+    this.#number(actor.length * 0x10000 + actor.charCodeAt(actor.length - 1) * 0x100 + what.length)
+    this.#number(what.charCodeAt(0))
+    this.keep(step, ms, actor, what)
+  }
+
+  /** A remark: it is remembered, and counts for nothing. */
+  keep(step: number, ms: number, actor: string, what: string): void {
     if (this.#keep === 0) return
     this.#lines[this.#next] = { step, ms, actor, what }
     this.#next = (this.#next + 1) % this.#keep
   }
 
-  /** Of all lines so far; two runs of one seed must agree in it. */
+  /** Whether anything is remembered. */
+  get kept(): boolean {
+    return this.#keep > 0
+  }
+
+  /** Of all steps so far; two runs of one seed must agree in it. */
   get hash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, '0')
   }
@@ -43,13 +50,10 @@ export class Trace {
     return lines.map(({ step, ms, actor, what }) => `${step} ${ms} ${actor} ${what}`).join('\n')
   }
 
+  /** By murmur's mix: two steps that change places must show. */
   #number(n: number): void {
-    this.#hash = Math.imul(this.#hash ^ n, FNV_PRIME)
-  }
-
-  #words(text: string): void {
-    let hash = this.#hash
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME)
-    this.#hash = Math.imul(hash ^ text.length, FNV_PRIME)
+    const k = Math.imul(n, 0xcc9e2d51)
+    const mixed = this.#hash ^ Math.imul((k << 15) | (k >>> 17), 0x1b873593)
+    this.#hash = (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0
   }
 }

@@ -35,6 +35,11 @@ export class Truth {
       this.wrong(`${machine} ${id} was said to be started, and is not there`)
   }
 
+  /** An instance was said to be erased. */
+  removed({ machine, id }: Target): void {
+    if (this.#row(machine, id) !== undefined) this.wrong(`${machine} ${id} was said to be erased, and is there`)
+  }
+
   /** A message was said to have come to something. */
   told({ machine, id }: Target, messageId: string, outcome: ReceiptRow['outcome'], seq: number | undefined): void {
     if (outcome !== 'applied' && outcome !== 'ignored' && outcome !== 'refused') return

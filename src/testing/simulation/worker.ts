@@ -8,13 +8,16 @@ import { serviceOf } from '../../machine/definition.ts'
 import { implement } from '../../machine/activity.ts'
 import { service } from '../../machine/service.ts'
 import type { AnyMachine } from '../../machine/types-machine.ts'
+import type { TimedEvent } from '../../observe/lifecycle.ts'
 import type { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
 import type { Build } from './builds.ts'
+import type { Coverage } from './coverage.ts'
 import { Door } from './door.ts'
 import type { Network } from './network.ts'
 import type { Actor, Life, Scheduler } from './scheduler.ts'
 import type { SimulatedService } from './service.ts'
+import type { Story } from './story.ts'
 import type { Truth } from './truth.ts'
 import type { World } from './world.ts'
 
@@ -36,12 +39,15 @@ export interface WorkerOptions {
   readonly build: () => Build
   /** Told what an engine logs as an error, and what it rejects with. */
   readonly onError: (text: string) => void
+  readonly coverage: Coverage
+  readonly story: Story
 }
 
 /** A worker, whichever life it is in. */
 export class SimulatedWorker {
   readonly #o: WorkerOptions
   readonly actor: Actor
+  readonly name: string
   #engine: Engine | undefined
   #door: Door | undefined
   #ready = false
@@ -49,6 +55,7 @@ export class SimulatedWorker {
 
   constructor(o: WorkerOptions) {
     this.#o = o
+    this.name = o.name
     this.actor = o.scheduler.actor(o.name, o.skewMs)
   }
 
@@ -70,10 +77,10 @@ export class SimulatedWorker {
   /** Starts, and starts again when the store lets it not. */
   start(): void {
     const { life } = this.actor
-    const { space, network, random, engine } = this.#o
+    const { space, network, random, engine, truth, coverage, story } = this.#o
     this.#build = this.#o.build()
     const machines = this.#o.services.flatMap(({ builds }) => builds[this.#build])
-    const store = new ModelStore(space, { reach: network.reach(life) })
+    const store = new ModelStore(space, { reach: network.reach(this.name, life) })
     const made = new Engine({
       ...engine,
       services: [this.#service(life, machines)],
@@ -83,14 +90,19 @@ export class SimulatedWorker {
       log: ({ level, text, error }) => this.#log(life, level, text, error),
     })
     this.#engine = made
-    this.#door = new Door({ app: new EngineApp(made), machines, truth: this.#o.truth })
+    made.lifecycle.on((event) => this.#sees(life, event))
+    this.#door = new Door({ app: new EngineApp(made), machines, truth, coverage })
     made.start().then(
       () => {
-        if (life.alive) this.#ready = true
+        if (!life.alive) return
+        this.#ready = true
+        coverage.add('worker started')
+        story.tell(this.name, () => `has started (${this.#build} build)`)
       },
       (error: unknown) => {
         if (!life.alive) return
-        this.#o.scheduler.note(life.name, `could not start: ${textOf(error)}`)
+        coverage.add('worker could not start')
+        this.#o.scheduler.note(life.name, () => `could not start: ${textOf(error)}`)
         this.crash()
         void this.actor.life.wait(1_000, 'starts again').then(() => this.start())
       },
@@ -109,13 +121,45 @@ export class SimulatedWorker {
     const { engine } = this
     this.#ready = false
     await engine?.stop()
+    if (engine !== undefined) this.#o.coverage.add('worker stopped')
+  }
+
+  /** What this life tells of itself. */
+  #sees(life: Life, event: TimedEvent): void {
+    if (!life.alive) return
+    const { coverage, story } = this.#o
+    switch (event.kind) {
+      case 'partition-acquired':
+      case 'partition-lost':
+        coverage.add(`session ${event.kind}`)
+        return story.tell(this.name, () =>
+          event.kind === 'partition-lost'
+            ? `does not own partition ${event.partition} any more`
+            : `takes partition ${event.partition} over`,
+        )
+      case 'attempt-succeeded':
+        return coverage.add(`call done${event.attempt > 1 ? ' by a later attempt' : ''}`)
+      case 'attempt-failed': {
+        const end = event.nextAt === undefined ? '' : ', tried again'
+        const { outcome, code } = event.error
+        story.tell(
+          this.name,
+          () => `attempt ${event.attempt} of ${event.call} of ${event.machine} ${event.id}: ${code}`,
+        )
+        return coverage.add(`call ${outcome}${end}`)
+      }
+      case 'late-timer':
+        return coverage.add('timer late')
+      default:
+    }
   }
 
   #log(life: Life, level: string, text: string, error: unknown): void {
     if (!life.alive) return
-    const line = `${level}: ${text}${error === undefined ? '' : `: ${textOf(error)}`}`
+    const line = (): string => `${level}: ${text}${error === undefined ? '' : `: ${textOf(error)}`}`
     this.#o.scheduler.note(life.name, line)
-    if (level === 'error') this.#o.onError(`${life.name} ${line}`)
+    if (text.startsWith('the store is ')) this.#o.coverage.add(`health ${text}`)
+    if (level === 'error') this.#o.onError(`${life.name} ${line()}`)
   }
 
   /** The services of this life: their bodies call the world, and hear its answer only while this life lasts. */

@@ -7,7 +7,9 @@
 import { canonicalJson } from '../../base/json.ts'
 import type { SeededRandom } from '../../base/random.ts'
 import type { AttemptContext } from '../../machine/definition.ts'
+import type { Coverage } from './coverage.ts'
 import type { Life } from './scheduler.ts'
+import type { Story } from './story.ts'
 import type { Violations } from './violation.ts'
 
 /** One service that activities call. */
@@ -17,6 +19,8 @@ export interface Deed {
   readonly answer: (input: Readonly<Record<string, unknown>>, key: string) => unknown
   /** Failures that it declares, with the chance that a key meets one. */
   readonly failures?: readonly { readonly code: string; readonly chance: number }[]
+  /** How often it says that it lives while it works; absent: never. */
+  readonly beatsMs?: number
   /** Present on an undo: the key of the deed that it undoes. */
   readonly undoes?: (input: Readonly<Record<string, unknown>>) => string
 }
@@ -32,6 +36,8 @@ export interface KeyRecord {
   settled: 'done' | 'refused' | 'void' | undefined
   code: string | undefined
   undone: boolean
+  /** How often its attempts have said that they live. */
+  beaten: number
 }
 
 /** How an attempt goes. `broken`: it fails with nothing done; `unheard`: done, and the answer is an error; `silent`: it never
@@ -47,14 +53,31 @@ export interface WorldOptions {
   readonly deeds: readonly Deed[]
   /** Whether a call of that key was ever committed (I5). */
   readonly isDurable: (key: string) => boolean
+  readonly coverage: Coverage
+  readonly story: Story
+  /** How attempts go that do not go well; undefined: it is drawn. */
+  readonly only?: readonly WorldFault[] | undefined
+}
+
+/** An attempt that does not go well: of which activity, the how-manieth. */
+export interface WorldFault {
+  readonly attempt: string
+  readonly course: Exclude<Course, 'well'>
 }
 
 const LATE_MS = 6_000
+/** What says that it lives works as long as it takes to say so that often, at most. */
+const WORK_BEATS = 4
 
 /** The services, and what they remember. */
 export class World {
   readonly #o: WorldOptions
   readonly #deeds: ReadonlyMap<string, Deed>
+  readonly #randoms: ReadonlyMap<string, SeededRandom>
+  readonly #attempts = new Map<string, number>()
+  readonly #only: ReadonlyMap<string, WorldFault['course']> | undefined
+  /** What did not go well so far. */
+  readonly happened: WorldFault[] = []
   readonly records = new Map<string, KeyRecord>()
   /** What somebody who asked was told of a key, before it was done: it stays so. */
   readonly #refusedEarly = new Map<string, string>()
@@ -68,6 +91,8 @@ export class World {
   constructor(o: WorldOptions) {
     this.#o = o
     this.#deeds = new Map(o.deeds.map((deed) => [deed.activity, deed]))
+    this.#randoms = new Map(o.deeds.map((deed) => [deed.activity, o.random.fork()]))
+    this.#only = o.only && new Map(o.only.map(({ attempt, course }) => [attempt, course]))
   }
 
   /** One attempt, called from one life of a worker. */
@@ -80,15 +105,25 @@ export class World {
     const deed = this.#deeds.get(activity)!
     const record = this.#recordOf(deed, input, context.idempotencyKey)
     record.attempts++
-    const course = this.#course()
-    const dies = course === 'broken' || (course === 'silent' && this.#o.random.chance(0.5))
+    const course = this.#course(activity)
+    const random = this.#randoms.get(activity)!
+    const half = random.chance(0.5)
+    const dies = course === 'broken' || (course === 'silent' && half)
     record.running++
-    await this.#takesTime(course === 'silent' ? LATE_MS : this.slowMs, `${activity} works`)
+    if (record.running > 1) this.#o.coverage.add('fault two attempts of one call at once')
+    if (record.settled !== undefined) this.#o.coverage.add('fault an attempt of what is settled')
+    const { story } = this.#o
+    story.tell('world', () => `attempt ${record.attempts} of ${activity} (${record.key})${COURSES[course]}`)
+    this.#checkProgress(record, context.lastProgress)
+    const slowMs = Math.max(this.slowMs, WORK_BEATS * (deed.beatsMs ?? 0))
+    const working = this.#takesTime(random, course === 'silent' ? LATE_MS : slowMs, activity)
+    if (course !== 'silent') void this.#beat(life, deed, record, context, working)
+    await working
     if (!dies) this.#settle(deed, record, input)
     record.running--
     if (course === 'silent') return await new Promise(() => {})
-    await this.#takesTime(course === 'late' ? LATE_MS : this.slowMs, `${activity} answers`)
-    await life.park(`${activity}: ${course}`)
+    await this.#takesTime(random, course === 'late' ? LATE_MS : this.slowMs, activity)
+    await life.park(activity)
     if (course === 'broken' || course === 'unheard') throw new Error(`${activity}: connection lost (${course})`)
     if (record.settled === 'void') throw new Error(`${activity}: ${record.key} is not wanted any more`)
     if (record.settled === 'refused') context.fail(record.code!, `${activity} refuses`)
@@ -110,8 +145,51 @@ export class World {
     return { code }
   }
 
-  #course(): Course {
-    let left = this.#o.random.next()
+  /** It says that it lives while it works, if anybody hears it still. */
+  async #beat(
+    life: Life,
+    { beatsMs, activity }: Deed,
+    record: KeyRecord,
+    { signal, heartbeat }: AttemptContext,
+    working: Promise<void>,
+  ): Promise<void> {
+    if (beatsMs === undefined) return
+    let over = false
+    void working.then(() => (over = true))
+    for (;;) {
+      await life.wait(beatsMs, activity)
+      // Whoever is not asked any more is not heard.
+      if (over || signal.aborted) return
+      heartbeat(++record.beaten)
+      this.#o.coverage.add('call heartbeat')
+    }
+  }
+
+  /** An attempt is told how far an earlier one has come: as that one said it. */
+  #checkProgress({ key, attempts, beaten }: KeyRecord, progress: unknown): void {
+    if (progress === undefined) return
+    this.#o.coverage.add('call goes on from a heartbeat')
+    this.#o.violations.check(
+      'I5',
+      attempts > 1 && typeof progress === 'number' && progress >= 1 && progress <= beaten,
+      () => `attempt ${attempts} of ${key} was told of progress ${JSON.stringify(progress)}, and ${beaten} was said`,
+    )
+  }
+
+  #course(activity: string): Course {
+    const count = (this.#attempts.get(activity) ?? 0) + 1
+    this.#attempts.set(activity, count)
+    const drawn = this.#drawn(activity)
+    const attempt = `${activity} ${count}`
+    const course = this.#only === undefined ? drawn : (this.#only.get(attempt) ?? 'well')
+    if (course === 'well') return course
+    this.happened.push({ attempt, course })
+    this.#o.coverage.add(`fault activity${COURSES[course]}`)
+    return course
+  }
+
+  #drawn(activity: string): Course {
+    let left = this.#randoms.get(activity)!.next()
     for (const course of ['broken', 'unheard', 'silent', 'late'] as const) {
       left -= this.courses[course] ?? 0
       if (left < 0) return course
@@ -139,6 +217,7 @@ export class World {
         settled: undefined,
         code: undefined,
         undone: false,
+        beaten: 0,
       }
       this.records.set(key, fresh)
       return fresh
@@ -157,7 +236,7 @@ export class World {
       record.settled = 'void'
       return
     }
-    const failure = deed.failures?.find(({ chance }) => this.#o.random.chance(chance))
+    const failure = deed.failures?.find(({ chance }) => this.#randoms.get(deed.activity)!.chance(chance))
     const code = this.#refusedEarly.get(record.key) ?? failure?.code
     record.settled = code === undefined ? 'done' : 'refused'
     record.code = code
@@ -170,7 +249,16 @@ export class World {
     if (done !== undefined) done.undone = true
   }
 
-  #takesTime(ms: number, what: string): Promise<void> {
-    return this.#o.life.wait(this.#o.random.int(Math.max(1, ms)), what)
+  #takesTime(random: SeededRandom, ms: number, what: string): Promise<void> {
+    return this.#o.life.wait(random.int(Math.max(1, ms)), what)
   }
+}
+
+/** Courses in the words of whoever reads them. */
+const COURSES: Readonly<Record<Course, string>> = {
+  well: '',
+  broken: ' fails',
+  unheard: ' does its work, and its answer is lost',
+  silent: ' never answers',
+  late: ' answers late',
 }

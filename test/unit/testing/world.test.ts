@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { seededRandom } from '../../../src/base/random.ts'
 import type { AttemptContext } from '../../../src/machine/definition.ts'
+import { Coverage } from '../../../src/testing/simulation/coverage.ts'
 import { Scheduler } from '../../../src/testing/simulation/scheduler.ts'
+import { Story } from '../../../src/testing/simulation/story.ts'
 import { Violations } from '../../../src/testing/simulation/violation.ts'
 import { World } from '../../../src/testing/simulation/world.ts'
 import type { Deed } from '../../../src/testing/simulation/world.ts'
@@ -16,6 +18,8 @@ const worldOf = (deeds: readonly Deed[]) => {
     violations,
     deeds,
     isDurable,
+    coverage: new Coverage(),
+    story: new Story(false, () => 0),
   })
   const worker = scheduler.actor('w')
   const attempt = (activity: string, key: string, input = {}) => {
