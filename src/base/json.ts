@@ -6,6 +6,8 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 
 // Far above what anybody writes, far below what overflows the stack here, in JSON.stringify or in a reader of another language.
 const DEPTH_MAX = 200
+// What is kept wraps what was checked: the output in a call's record, in what an instance stalled with, in a message. It must be read again.
+const OWN_DEPTH_MAX = DEPTH_MAX + 20
 
 class Same {
   constructor(object: object) {
@@ -141,7 +143,7 @@ const walk = (value: unknown, depth: number): unknown => {
       if (value === null) return value
       const height = Checked.height(value)
       // One level at least, for what is not marked.
-      if (depth + Math.max(height, 1) - 1 > DEPTH_MAX) return fault(TOO_DEEP)
+      if (depth + Math.max(height, 1) - 1 > (ours ? OWN_DEPTH_MAX : DEPTH_MAX)) return fault(TOO_DEEP)
       if (height > 0) return value
       return Array.isArray(value) ? walkList(value, depth) : walkObject(value as Record<string, unknown>, depth)
     }
@@ -181,7 +183,8 @@ export function freezeJson<T>(value: T, what: string): T {
   return kept(value, what)
 }
 
-/** Like `freezeJson`, for what was made for this alone, such as by `JSON.parse`: it is frozen in place where nothing had to differ. */
+/** Like `freezeJson`, for what was made for this alone, such as by `JSON.parse`: it is frozen in place where nothing had to differ.
+ *  It may be 20 levels deeper, since what was checked lies within it. */
 export function freezeOwnJson<T>(value: T, what: string): T {
   ours = true
   return kept(value, what)

@@ -18,7 +18,8 @@ const SIZE_MAX = 262_144
 
 /** The value, where it is of a size that fits; else PawlError `TOO_LARGE`. `what` names it ('the payload of "add"', say). */
 export function checkSize<T>(value: T, what: string): T {
-  const size = jsonSize(value)
+  if (jsonSize(value) <= SIZE_MAX) return value
+  const size = JSON.stringify(value).length
   if (size <= SIZE_MAX) return value
   const advice = 'keep large things elsewhere, and pass their name'
   const details = { size, limit: SIZE_MAX }
