@@ -67,8 +67,7 @@ export class Retention {
     if (this.#stopped) return
     // A lane that has ended runs nothing more, and says so: nobody is left to hear it. `stop` waits for a batch that has begun, not for its turn.
     this.#cancel = this.#ports.clock.after(ms, () => {
-      const over = (): void => undefined
-      void this.#ports.lane(() => (this.#turn = this.#batch())).catch(over)
+      void disown(this.#ports.lane(() => (this.#turn = this.#batch())))
     })
   }
 
