@@ -1,8 +1,9 @@
 // npm run crash -- --kills 200 --faults all: the crash suite for as long as it takes. Exits 0 only where every promise was kept.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { availableParallelism, release, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { originOf } from '../support/record.ts'
 import { runCrashes } from './driver.ts'
 import { FAULTS, type FaultName } from './faults.ts'
 import type { Outcome } from './outcome.ts'
@@ -114,8 +115,7 @@ for (const name of names) {
 const faults = outcomes.flatMap((outcome) => outcome.faults)
 if (values.json !== undefined) {
   const seconds = Math.round((Date.now() - startedAt.getTime()) / 1_000)
-  const machine = { node: process.version, system: `${process.platform} ${release()}`, cores: availableParallelism() }
-  const summary = { at: startedAt.toISOString(), seconds, seed, every, ...machine, outcomes }
+  const summary = { ...originOf('crash', startedAt), seconds, seed, every, outcomes }
   writeFileSync(values.json, `${JSON.stringify(summary, null, 2)}\n`)
 }
 console.log(`\n${table(outcomes)}\n`)
