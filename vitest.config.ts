@@ -26,7 +26,7 @@ export default defineConfig({
       project('unit', 10_000),
       project('types', 60_000),
       project('contract', 30_000),
-      project('simulation', 120_000),
+      project('simulation', 120_000, ['test/simulation/**/*.test.ts', 'test/mutants/**/*.test.ts']),
       project('crash', 120_000),
       project('e2e', 60_000),
     ],

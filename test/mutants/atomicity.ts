@@ -32,8 +32,8 @@ export const atomicity: readonly Mutant[] = [
     name: 'journal-tells-half-a-change',
     invariants: ['I1'],
     file: 'src/core/edge.ts',
-    find: 'for (const field of Object.keys(kept)) if',
-    replace: 'for (const field of Object.keys(kept).slice(0, 1)) if',
+    find: 'if (Object.hasOwn(data, field)) change[field] = data[field]',
+    replace: 'if (Object.hasOwn(data, field) && field !== Object.keys(change)[1]) change[field] = data[field]',
     breaks: 'The audit shows one of several changed fields, so nobody can tell later when the others changed.',
   },
   {
@@ -102,7 +102,7 @@ export const atomicity: readonly Mutant[] = [
     find: 'next.seq += 1\n',
     replace: "if (outcome !== 'late') next.seq += 1\n",
     breaks: 'Two rows of one history have one number: the store refuses them, and the instance stands still.',
-    by: ['I3', 'liveness'],
+    by: ['I3', 'I10'],
   },
   {
     name: 'join-of-one',

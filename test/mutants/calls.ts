@@ -82,15 +82,6 @@ export const calls: readonly Mutant[] = [
     breaks: 'A worker whose clock runs ahead fires timers of all that it owns too early.',
   },
   {
-    name: 'woken-in-vain-for-ever',
-    invariants: ['I6'],
-    file: 'src/engine/parts.ts',
-    find: 'for (const { box } of items) this.due.lost(box)',
-    replace: '',
-    breaks: 'A partition goes to another worker and comes back, and a timer that fell due between never fires.',
-    by: ['liveness'],
-  },
-  {
     name: 'timer-of-a-group-starts-anew',
     invariants: ['I6'],
     file: 'src/core/entry.ts',

@@ -9,11 +9,3 @@ import { standstill } from './standstill.ts'
 
 /** The catalogue. */
 export const mutants: readonly Mutant[] = [...atomicity, ...messages, ...calls, ...events, ...sagas, ...standstill]
-
-/** One of them; undefined where no name is given. */
-export function mutantNamed(name: string | undefined): Mutant | undefined {
-  if (name === undefined) return undefined
-  const found = mutants.find((mutant) => mutant.name === name)
-  if (found === undefined) throw new Error(`there is no mutant "${name}"`)
-  return found
-}

@@ -74,7 +74,7 @@ async function huntOne(mutant: Mutant, { seeds, hints }: HuntOptions): Promise<R
     const hint = hints[mutant.name]?.seed
     const range = Array.from({ length: seeds }, (_, i) => i + 1)
     const order = hint === undefined ? range : [hint, ...range.filter((seed) => seed !== hint)]
-    return { mutant, ...(await run({ seeds: order, checks: checksOf(mutant) }, mutant.name)) }
+    return { mutant, ...(await run({ seeds: order, checks: checksOf(mutant) }, mutant)) }
   } catch (error) {
     return { mutant, seeds: 0, broken: error instanceof Error ? error.message : String(error) }
   }
@@ -88,11 +88,11 @@ export async function control(seeds: readonly number[], jobs: number): Promise<r
 }
 
 /** One process. Rejects where it ends without an answer: its source was no program any more. */
-function run(hunt: Hunt, mutant: string | undefined): Promise<Hunted> {
+function run(hunt: Hunt, mutant: Mutant | undefined): Promise<Hunted> {
   const { PAWL_MUTANT: _, ...env } = process.env
   const child = fork(CHILD, [], {
     execArgv: ['--conditions=pawl-source', '--import', PRELOAD],
-    env: mutant === undefined ? env : { ...env, PAWL_MUTANT: mutant },
+    env: mutant === undefined ? env : { ...env, PAWL_MUTANT: JSON.stringify(mutant) },
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
   return new Promise((resolve, reject) => {
@@ -101,7 +101,9 @@ function run(hunt: Hunt, mutant: string | undefined): Promise<Hunted> {
     child.on('message', (hunted: Hunted) => resolve(hunted))
     child.on('error', reject)
     child.on('close', (code, signal) => {
-      reject(new Error(`mutant ${mutant ?? 'none'}: its process ended with ${code ?? signal}\n${said.slice(-2_000)}`))
+      reject(
+        new Error(`mutant ${mutant?.name ?? 'none'}: its process ended with ${code ?? signal}\n${said.slice(-2_000)}`),
+      )
     })
     child.send(hunt)
   })

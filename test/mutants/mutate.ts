@@ -2,17 +2,18 @@
 // number of mutants may run at once, beside whoever works in the same folder.
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { mutantNamed } from './catalogue.ts'
+import type { Mutant } from './mutant.ts'
 import { mutated } from './source.ts'
 
-const root = new URL('../../', import.meta.url)
-const mutant = mutantNamed(process.env['PAWL_MUTANT'])
-const url = mutant === undefined ? undefined : new URL(mutant.file, root).href
+const given = process.env['PAWL_MUTANT']
 
-if (mutant !== undefined)
+if (given !== undefined) {
+  const mutant = JSON.parse(given) as Mutant
+  const url = new URL(`../../${mutant.file}`, import.meta.url).href
   registerHooks({
-    load: (loaded, context, next) => {
-      if (loaded !== url) return next(loaded, context)
-      return { format: 'module-typescript', source: mutated(mutant, fileURLToPath(url)), shortCircuit: true }
-    },
+    load: (loaded, context, next) =>
+      loaded === url
+        ? { format: 'module-typescript', source: mutated(mutant, fileURLToPath(url)), shortCircuit: true }
+        : next(loaded, context),
   })
+}

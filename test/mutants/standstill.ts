@@ -4,15 +4,6 @@ import type { Mutant } from './mutant.ts'
 /** Breaks that let one thing stop another, or itself without a word. */
 export const standstill: readonly Mutant[] = [
   {
-    name: 'a-bad-row-is-tried-for-ever',
-    invariants: ['I10'],
-    file: 'src/engine/step.ts',
-    find: 'if (!alone || only === undefined) return',
-    replace: 'if (!alone || only !== undefined) return',
-    breaks: 'One row that the database refuses stops every instance of its worker.',
-    by: ['I10', 'liveness'],
-  },
-  {
     name: 'a-bad-row-ends-the-worker',
     invariants: ['I10'],
     file: 'src/engine/step.ts',
