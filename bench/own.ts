@@ -18,6 +18,8 @@ function forgetful(store: Store): Store {
   return new Proxy(store, {
     get(_, name) {
       if (name === 'commit') return () => applied
+      // As an embedded store: nobody else can own what is asked for.
+      if (name === 'features') return { ...store.features, sessions: false }
       const value: unknown = Reflect.get(store, name)
       return typeof value === 'function' ? (value.bind(store) as unknown) : value
     },

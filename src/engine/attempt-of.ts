@@ -10,8 +10,10 @@ export interface AttemptOf {
   readonly key: string
   /** The transition that opened the call. */
   readonly entry: number | undefined
-  /** What all attempts of the call have in common, and no other call in this worker. */
-  readonly ref: string
   readonly activity: string
   readonly attempt: number
 }
+
+/** Whether two attempts are of one call. A key of the user's may be that of other calls too. */
+export const isSameCall = (one: AttemptOf, other: AttemptOf): boolean =>
+  one.box === other.box && one.call === other.call && one.entry === other.entry && one.key === other.key

@@ -2,6 +2,7 @@
 import { errorText, PawlError } from '../base/errors.ts'
 import { freezeJson } from '../base/json.ts'
 import { checkSize } from '../base/size.ts'
+import { isPromise } from '../base/promise.ts'
 import type { ResultInput } from '../core/model.ts'
 import type { ActivityBody, AttemptContext } from '../machine/definition.ts'
 import type { AttemptOf } from './attempt-of.ts'
@@ -65,21 +66,28 @@ export class Attempt implements AttemptContext {
   }
 }
 
-/** Runs the body; whatever it does becomes an outcome. */
-export async function runBody(
-  body: ActivityBody | undefined,
-  input: unknown,
-  view: Attempt,
-): Promise<ResultInput['outcome']> {
+type Did = ResultInput['outcome']
+
+/** Runs the body; whatever it does becomes an outcome: at once where the body did not wait for anything. */
+export function runBody(body: ActivityBody | undefined, input: unknown, view: Attempt): Did | Promise<Did> {
   if (body === undefined)
     return { kind: 'unknown', message: 'this worker has no body for it: give a service its `implement`' }
   try {
-    return { kind: 'done', output: checkSize(freezeJson(await body(input, view), 'the output'), 'the output') }
+    const answer = body(input, view)
+    return isPromise(answer) ? Promise.resolve(answer).then(done).catch(failed) : done(answer)
   } catch (error) {
-    if (DeclaredFailure.is(error)) return declared(error)
-    return { kind: 'unknown', message: errorText(error) }
+    return failed(error)
   }
 }
+
+/** Throws what is wrong with it. */
+const done = (output: unknown): Did => ({
+  kind: 'done',
+  output: checkSize(freezeJson(output, 'the output'), 'the output'),
+})
+
+const failed = (error: unknown): Did =>
+  DeclaredFailure.is(error) ? declared(error) : { kind: 'unknown', message: errorText(error) }
 
 function declared({ code, message, details }: DeclaredFailure): ResultInput['outcome'] {
   try {

@@ -42,34 +42,10 @@ export interface AttemptPorts {
   readonly warn: (text: string, of: AttemptOf) => void
 }
 
-/** Of a body that has not come to its first wait. */
-const STARTING = Promise.resolve()
+/** Of a body that has not come to its first wait, or never waits. */
+const NO_WAIT = Promise.resolve()
 const PROGRESS_MS = 5_000
 const LEASE_LOOK_MS = 100
-
-/** More calls than that are looked for in a Set. */
-const FEW = 4
-
-type Calls = Readonly<Record<string, CallRecord>>
-
-/** A key of the user's may be that of other calls too, here or of another instance: it tells no calls apart. */
-const refOf = (box: string, name: string, { entry, key }: CallRecord): string =>
-  `${box}\0${entry ?? ''}\0${name}\0${key}`
-
-interface Open {
-  readonly ref: string
-  readonly name: string
-  readonly call: CallRecord
-}
-
-function openOf(box: string, calls: Calls | null): readonly Open[] {
-  const open: Open[] = []
-  for (const name in calls) {
-    const call = calls[name]!
-    if (call.settled === undefined) open.push({ ref: refOf(box, name, call), name, call })
-  }
-  return open
-}
 
 /** A copy: the body may go on with its own. Throws NOT_JSON into the body, whose fault it is. */
 function progressOf(progress: unknown, { activity }: AttemptOf): unknown {
@@ -87,37 +63,34 @@ interface Running {
   readonly activity: ActivityDefinition
   /** Resolves when the body has settled, however late. */
   settled: Promise<void>
-  /** Gives its place at a limit back, once. */
-  readonly leave: () => void
+  /** It has a place at a limit. */
+  placed: boolean
 }
 
-interface Planned extends Standing {
+/**
+ * What this worker does about one call: it waits for its time or its turn; runs; has answered, until a commit has booked that; or was let
+ * go for another worker.
+ */
+interface Held extends Standing {
   readonly of: AttemptOf
+  phase: 'planned' | 'running' | 'answered' | 'released'
   alarm: Alarm | undefined
   cancelled: boolean
+  /** Its attempt, while that counts. */
+  running: Running | undefined
 }
 
 /** The attempts of one worker. */
 export class Attempts {
   readonly #ports: AttemptPorts
-  /** Those that count, by call. */
-  readonly #running = new Map<string, Running>()
-  /** Calls whose attempt (by number) has answered, until a commit has booked that: nothing is started for them meanwhile. */
-  readonly #answers = new Map<string, number>()
-  /** Calls that wait for their time or their turn. */
-  readonly #planned = new Map<string, Planned>()
-  /** By box: calls that run, are planned, or have an answer that is not booked. */
-  readonly #byBox = new Map<string, Set<string>>()
+  /** By box, then by the name of the call. Nothing else is started for a call that is here. */
+  readonly #held = new Map<string, Map<string, Held>>()
   readonly #givenUp: GivenUp
   #stopped = false
 
   constructor(ports: AttemptPorts) {
     this.#ports = ports
     this.#givenUp = new GivenUp(ports)
-  }
-
-  get running(): number {
-    return this.#running.size
   }
 
   /** Bodies that do not settle, in words, for the health. */
@@ -128,22 +101,26 @@ export class Attempts {
   /** What an instance calls now, after a commit: starts what is open, aborts what is not. In one that has stalled nothing starts,
    *  and what runs goes on: nobody has decided about its call. */
   sync(box: string, instance: Instance | null, definition: MachineDefinition): void {
-    const open = openOf(box, instance === null || hasEnded(instance.status) ? null : instance.calls)
-    const have = this.#byBox.get(box)
-    if (have !== undefined) {
-      const refs = have.size > FEW ? new Set(open.map(({ ref }) => ref)) : undefined
-      for (const one of have)
-        if (!(refs === undefined ? open.some(({ ref }) => ref === one) : refs.has(one)))
-          this.#drop(box, one, 'its call is settled, or its state was left')
-    }
+    const calls = instance === null || hasEnded(instance.status) ? null : instance.calls
+    for (const held of this.#held.get(box)?.values() ?? [])
+      if (!isOpen(calls?.[held.of.call], held.of)) this.#drop(held, 'its call is settled, or its state was left')
     if (instance === null) return
-    for (const { ref, name, call } of open) {
-      const taken = have?.has(ref) === true && !this.#bookedBy(box, ref, call)
-      if (instance.status === 'stalled' && this.#planned.has(ref)) this.#drop(box, ref, 'its instance has stalled')
-      if (taken || instance.status === 'stalled') continue
-      if (this.#stopped) this.#release(box, instance, name, call)
-      else if (!this.#takesOver(box, instance, name, call)) this.#plan(box, instance, definition, name, call)
+    for (const name in calls) {
+      const call = calls[name]!
+      if (call.settled === undefined) this.#attend(box, instance, definition, name, call)
     }
+  }
+
+  #attend(box: string, instance: Instance, definition: MachineDefinition, name: string, call: CallRecord): void {
+    const held = this.#held.get(box)?.get(name)
+    const taken = held !== undefined && !this.#bookedBy(held, call)
+    if (instance.status === 'stalled') {
+      if (held?.phase === 'planned') this.#drop(held, 'its instance has stalled')
+      return
+    }
+    if (taken) return
+    if (this.#stopped) this.#release(box, instance, name, call)
+    else if (!this.#takesOver(box, instance, name, call)) this.#plan(box, instance, definition, name, call)
   }
 
   /** True: it was opened elsewhere, and that this worker goes on with it must be durable first; a commit brings it back here. */
@@ -157,92 +134,87 @@ export class Attempts {
   #release(box: string, instance: Instance, name: string, call: CallRecord): void {
     if (call.runner === undefined) return
     const of = attemptOf(box, instance, name, call)
-    this.#refsOf(box).add(of.ref)
+    this.#hold(of, instance).phase = 'released'
     this.#tell(of, { kind: 'released' })
   }
 
   /** What an attempt answered is committed: its call, if it still stands open, may be tried again. */
-  booked({ box, ref, attempt }: AttemptOf): void {
-    if (this.#answers.get(ref) === attempt) this.#forget(box, ref)
+  booked(of: AttemptOf): void {
+    const held = this.#held.get(of.box)?.get(of.call)
+    if (held?.phase === 'answered' && held.of === of) this.#forget(held)
   }
 
   /** The same, told by the call: an answer that its instance stalled on is booked by an operator's retry. */
-  #bookedBy(box: string, ref: string, call: CallRecord): boolean {
-    const attempt = this.#answers.get(ref)
-    if (attempt === undefined || call.attempts === attempt - 1) return false
-    this.#forget(box, ref)
+  #bookedBy(held: Held, call: CallRecord): boolean {
+    if (held.phase !== 'answered' || call.attempts === held.of.attempt - 1) return false
+    this.#forget(held)
     return true
   }
 
   #plan(box: string, instance: Instance, definition: MachineDefinition, name: string, call: CallRecord): void {
     const activity = activityKept(definition, definition.states.get(instance.state), call)
-    const of = attemptOf(box, instance, name, call)
-    const { priority, fairKey } = instance
-    const planned: Planned = { of, priority, fair: fairKey ?? '', alarm: undefined, cancelled: false }
-    this.#planned.set(of.ref, planned)
-    this.#refsOf(box).add(of.ref)
+    const held = this.#hold(attemptOf(box, instance, name, call), instance)
     if (activity === undefined) return // gone from this build: the core stalls the instance with whatever comes next
-    const start = (): void => this.#whenFree(planned, () => this.#enter(of, planned, activity, call))
     const waitMs = call.nextAt === undefined ? 0 : call.nextAt - this.#ports.storeNow()
-    if (waitMs > 0) planned.alarm = this.#ports.wheel.set(waitMs, start)
-    else start()
+    if (waitMs > 0) held.alarm = this.#ports.wheel.set(waitMs, () => this.#whenFree(held, activity, call))
+    else this.#whenFree(held, activity, call)
   }
 
-  #refsOf(box: string): Set<string> {
-    let refs = this.#byBox.get(box)
-    if (refs === undefined) {
-      refs = new Set()
-      this.#byBox.set(box, refs)
-    }
-    return refs
+  #hold(of: AttemptOf, { priority, fairKey }: Instance): Held {
+    const fair = fairKey ?? ''
+    const held: Held = { of, phase: 'planned', priority, fair, alarm: undefined, cancelled: false, running: undefined }
+    const calls = this.#held.get(of.box)
+    if (calls === undefined) this.#held.set(of.box, new Map([[of.call, held]]))
+    else calls.set(of.call, held)
+    return held
   }
 
   /** A3: waits for bodies of the same instance that were given up, at most the grace. */
-  #whenFree(planned: Planned, start: () => void): void {
-    const free = this.#givenUp.wait(planned.of)
-    if (free === undefined) start()
-    else
-      void free.then(() => {
-        if (!planned.cancelled) start()
-      })
+  #whenFree(held: Held, activity: ActivityDefinition, call: CallRecord): void {
+    const free = this.#givenUp.wait(held.of)
+    if (free === undefined) this.#enter(held, activity, call)
+    else void free.then(() => this.#enter(held, activity, call))
   }
 
-  #enter(of: AttemptOf, planned: Planned, activity: ActivityDefinition, call: CallRecord): void {
-    if (planned.cancelled || this.#stopped) return
+  #enter(held: Held, activity: ActivityDefinition, call: CallRecord): void {
+    if (held.cancelled || this.#stopped) return
     const { limits, mayStart, wheel } = this.#ports
     // Asked when its turn has come, which may be long after it began to wait.
-    limits.enter(activity, planned, () => {
+    limits.enter(activity, held, () => {
       const may = mayStart()
-      if (may) this.#start(of, activity, call)
-      else planned.alarm = wheel.set(LEASE_LOOK_MS, () => this.#enter(of, planned, activity, call))
+      if (may) this.#start(held, activity, call)
+      else held.alarm = wheel.set(LEASE_LOOK_MS, () => this.#enter(held, activity, call))
       return may
     })
   }
 
-  #start(of: AttemptOf, activity: ActivityDefinition, call: CallRecord): void {
+  #start(held: Held, activity: ActivityDefinition, call: CallRecord): void {
     const { clock, wheel, body, onStarted } = this.#ports
-    this.#planned.delete(of.ref)
+    const { of } = held
     const view = new Attempt(of, call.progress, clock.monotonic())
+    const running: Running = { of, view, activity, settled: NO_WAIT, placed: true }
+    held.phase = 'running'
+    held.running = running
     view.timeout = wheel.set(activity.timeoutMs, () => this.#lost(running, `no answer within ${activity.timeoutMs} ms`))
     view.heartbeat = (progress) => this.#heartbeat(running, progress)
     onStarted(of)
     // The body may call `heartbeat` before it first waits: all that this needs is there before it starts.
-    const running: Running = { of, view, activity, settled: STARTING, leave: this.#place(activity) }
-    this.#running.set(of.ref, running)
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
-    running.settled = runBody(body(activity), call.input, view).then((outcome) => {
-      running.leave()
-      this.#answered(running, outcome)
-    })
+    const outcome = runBody(body(activity), call.input, view)
+    if (outcome instanceof Promise) running.settled = outcome.then((late) => this.#settled(running, late))
+    // In a turn of its own all the same: whoever starts attempts is in the midst of something.
+    else queueMicrotask(() => this.#settled(running, outcome))
   }
 
-  /** What gives a place at a limit back: when the body has settled, or before that where it does not. */
-  #place(activity: ActivityDefinition): () => void {
-    let taken = true
-    return () => {
-      if (taken) this.#ports.limits.leave(activity)
-      taken = false
-    }
+  #settled(running: Running, outcome: ResultInput['outcome']): void {
+    this.#leave(running)
+    this.#answered(running, outcome)
+  }
+
+  /** Gives a place at a limit back: when the body has settled, or before that where it does not. */
+  #leave(running: Running): void {
+    if (running.placed) this.#ports.limits.leave(running.activity)
+    running.placed = false
   }
 
   /** The body has settled. An attempt that was told as lost already counts only where it succeeded. */
@@ -253,7 +225,9 @@ export class Attempts {
     const told: ResultInput['outcome'] = undeclared
       ? {
           kind: 'unknown',
-          message: `it failed with "${outcome.code}", which is not among its declared failures: ${outcome.message}`,
+          message: errorText(
+            `it failed with "${outcome.code}", which is not among its declared failures: ${outcome.message}`,
+          ),
         }
       : outcome
     if (view.over && told.kind !== 'done') return
@@ -274,9 +248,16 @@ export class Attempts {
 
   /** It has answered; its call stays taken until that is booked. */
   #close({ of }: Running): void {
-    if (this.#running.get(of.ref)?.of !== of) return
-    this.#running.delete(of.ref)
-    this.#answers.set(of.ref, of.attempt)
+    const held = this.#heldBy(of)
+    if (held === undefined) return
+    held.phase = 'answered'
+    held.running = undefined
+  }
+
+  /** The call of an attempt that runs and counts. */
+  #heldBy(of: AttemptOf): Held | undefined {
+    const held = this.#held.get(of.box)?.get(of.call)
+    return held?.running?.of === of ? held : undefined
   }
 
   #end(running: Running, outcome: ResultInput['outcome']): void {
@@ -288,8 +269,12 @@ export class Attempts {
     const { call, key, entry, attempt } = of
     const at = this.#ports.storeNow()
     const jitter = this.#ports.random.next()
-    const base = { kind: 'result', id: key, at, correlation: '', stamp: 0 } as const
-    this.#ports.result(of, { ...base, call, key, ...(entry !== undefined && { entry }), attempt, outcome, jitter }, ms)
+    // prettier-ignore
+    const input: ResultInput = {
+      kind: 'result', id: key, at, correlation: '', stamp: 0, call, key, attempt, outcome, jitter,
+      ...(entry !== undefined && { entry }),
+    }
+    this.#ports.result(of, input, ms)
   }
 
   #listen(running: Running, ms: number): void {
@@ -299,7 +284,7 @@ export class Attempts {
 
   #heartbeat(running: Running, progress: unknown): void {
     const { view, activity, of } = running
-    if (this.#running.get(of.ref) !== running) return // it has answered, or was given up
+    if (this.#heldBy(of)?.running !== running) return // it has answered, or was given up
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
     const now = this.#ports.clock.monotonic()
     if (progress === undefined || now - view.progressAt < PROGRESS_MS) return
@@ -313,61 +298,59 @@ export class Attempts {
     this.#ports.wheel.cancel(view.silence)
   }
 
-  #forget(box: string, ref: string): void {
-    this.#running.delete(ref)
-    this.#planned.delete(ref)
-    this.#answers.delete(ref)
-    const refs = this.#byBox.get(box)
-    refs?.delete(ref)
-    if (refs?.size === 0) this.#byBox.delete(box)
+  #forget({ of }: Held): void {
+    const calls = this.#held.get(of.box)
+    calls?.delete(of.call)
+    if (calls?.size === 0) this.#held.delete(of.box)
   }
 
   /** Gives up what is planned or runs for a call. */
-  #drop(box: string, ref: string, why: string): void {
-    const planned = this.#planned.get(ref)
-    if (planned !== undefined) {
-      planned.cancelled = true
-      this.#ports.wheel.cancel(planned.alarm)
-    }
-    const running = this.#running.get(ref)
-    if (running !== undefined) this.#giveUp(running, why)
-    this.#forget(box, ref)
+  #drop(held: Held, why: string): void {
+    held.cancelled = true
+    this.#ports.wheel.cancel(held.alarm)
+    if (held.running !== undefined) this.#giveUp(held.running, why)
+    this.#forget(held)
   }
 
-  #giveUp({ of, view, activity, settled, leave }: Running, why: string): void {
+  #giveUp(running: Running, why: string): void {
+    const { of, view, activity, settled } = running
     view.abort(why)
     this.#silence(view)
+    const leave = (): void => this.#leave(running)
     this.#givenUp.add({ of, interruptible: activity.interruptible, settled, leave })
   }
 
   /** The lease is lost, or the partition was given away: signals abort; late results are offered by inbox. */
   abandon(lost: (box: string) => boolean, why: string): void {
-    for (const [box, refs] of this.#byBox) if (lost(box)) for (const ref of new Set(refs)) this.#drop(box, ref, why)
+    for (const [box, calls] of this.#held) if (lost(box)) for (const held of calls.values()) this.#drop(held, why)
   }
 
   /** Starts nothing new; waits for what runs, at most `graceMs`; then aborts it. Answers what still had not settled. */
   async stop(graceMs: number): Promise<readonly AttemptOf[]> {
     this.#stopped = true
-    for (const planned of this.#planned.values()) {
-      planned.cancelled = true
-      this.#ports.wheel.cancel(planned.alarm)
-      this.#tell(planned.of, { kind: 'released' })
-    }
-    const all = Promise.all([...this.#running.values()].map(({ settled }) => settled))
-    if (this.#running.size > 0 && graceMs > 0)
+    const all = [...this.#held.values()].flatMap((calls) => [...calls.values()])
+    for (const held of all)
+      if (held.phase === 'planned') {
+        held.cancelled = true
+        this.#ports.wheel.cancel(held.alarm)
+        this.#tell(held.of, { kind: 'released' })
+      }
+    const running = all.flatMap((held) => held.running ?? [])
+    const settled = Promise.all(running.map((one) => one.settled))
+    if (running.length > 0 && graceMs > 0)
       await new Promise<void>((resolve) => {
         const alarm = this.#ports.wheel.set(graceMs, resolve)
-        void all.then(() => {
+        void settled.then(() => {
           this.#ports.wheel.cancel(alarm)
           resolve()
         })
       })
-    const left = [...this.#running.values()]
-    for (const running of left) {
-      const { view, of } = running
+    const left = running.filter(({ of }) => this.#heldBy(of) !== undefined)
+    for (const one of left) {
+      const { view, of } = one
       this.#silence(view)
       view.over = true
-      this.#close(running)
+      this.#close(one)
       this.#tell(of, { kind: 'released', ran: true })
       view.abort('the worker stops')
     }
@@ -383,7 +366,10 @@ const attemptOf = (box: string, { machine, id, seq }: Instance, name: string, ca
   call: name,
   key: call.key,
   entry: call.entry,
-  ref: refOf(box, name, call),
   activity: call.activity,
   attempt: call.attempts + 1,
 })
+
+/** Whether an attempt's call stands open. A key of the user's may be that of other calls too: it alone tells no calls apart. */
+const isOpen = (call: CallRecord | undefined, { key, entry }: AttemptOf): boolean =>
+  call !== undefined && call.settled === undefined && call.key === key && call.entry === entry

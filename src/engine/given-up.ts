@@ -6,7 +6,7 @@
 // G1  Other calls of the instance wait for such a body, at most one grace: an undo does not run beside its step.
 // G2  Its place at a limit goes back when it settles, and after the grace at the latest: a body that never settles stops itself alone.
 // G3  From then on it is told until it settles.
-import type { AttemptOf } from './attempt-of.ts'
+import { isSameCall, type AttemptOf } from './attempt-of.ts'
 import type { Wheel } from './wheel.ts'
 
 /** A body that was given up. */
@@ -86,14 +86,16 @@ export class GivenUp {
    * Undefined: a call of this instance may start now. Else resolves when it may: its other attempts that were given up have settled, or
    * had their grace. A retry need not wait for an attempt of its own call: both have one key.
    */
-  wait({ box, ref, activity }: AttemptOf): Promise<void> | undefined {
-    const others = [...(this.#lingering.get(box) ?? [])].filter(({ of }) => of.ref !== ref)
+  wait(mine: AttemptOf): Promise<void> | undefined {
+    const lingering = this.#lingering.get(mine.box)
+    if (lingering === undefined) return undefined
+    const others = [...lingering].filter(({ of }) => !isSameCall(of, mine))
     if (others.length === 0) return undefined
     return Promise.all(others.map(({ over }) => over)).then((settled) => {
       for (const [n, { of }] of others.entries())
         if (settled[n] === false)
           this.#ports.warn(
-            `"${activity}" goes on although attempt ${of.attempt} of "${of.activity}" may still be running`,
+            `"${mine.activity}" goes on although attempt ${of.attempt} of "${of.activity}" may still be running`,
             of,
           )
     })
