@@ -79,7 +79,7 @@ export function check(schema: AnySchema, value: unknown, what: string): Checked 
     }
     if (result.issues === undefined) return { value: freezeJson(result.value, what) }
     const issues = result.issues.slice(0, 5).map((issue) => `${pathText(issue.path)}${issue.message}`)
-    return { problem: `${what} does not fit its schema: ${issues.join('; ')}` }
+    return { problem: errorText(`${what} does not fit its schema: ${issues.join('; ')}`) }
   } catch (error) {
     return { problem: errorText(error) }
   }

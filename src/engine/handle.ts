@@ -1,6 +1,6 @@
 // One instance, as callers hold it.
 import { durationMs } from '../base/duration.ts'
-import { PawlError } from '../base/errors.ts'
+import { errorText, PawlError } from '../base/errors.ts'
 import { conditionOf } from '../core/counts.ts'
 import { hasEnded, type Instance } from '../core/model.ts'
 import type { MachineDefinition } from '../machine/definition.ts'
@@ -38,6 +38,15 @@ function endedError(instance: Instance): PawlError {
     `${instance.machine} "${instance.id}" ended ${instance.status} in "${instance.state}"`,
     { details: { state: instance.state, status: instance.status } },
   )
+}
+
+/** A saga's own function makes it. */
+function outputOf({ output }: MachineDefinition, { machine, id, data }: Instance): unknown {
+  try {
+    return output(id, data)
+  } catch (cause) {
+    throw new PawlError('HANDLER_FAILED', `${machine} "${id}" is done, and its output: ${errorText(cause)}`, { cause })
+  }
 }
 
 /** A handle reads nothing until it is asked. */
@@ -95,7 +104,7 @@ export class InstanceHandle<M extends AnyMachine> implements Handle<M> {
     checkOptions(o, 'result')
     const look = (instance: Instance): { readonly output: unknown } | undefined => {
       const condition = conditionOf(instance)
-      if (condition === 'done') return { output: this.#definition.output(instance.id, instance.data) }
+      if (condition === 'done') return { output: outputOf(this.#definition, instance) }
       if (condition === 'failed' || condition === 'cancelled') throw endedError(instance)
       if (condition === 'stalled' && o.rejectOnStall === true)
         throw new PawlError(

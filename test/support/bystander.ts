@@ -19,11 +19,11 @@ export const bystanders = service('bystanders', { machines: [bystander] })
 
 let count = 0
 
-/** A whole life, from the start to the end; the worker is as well as ever. */
-export async function expectOthersGoOn(app: App): Promise<void> {
+/** A whole life, from the start to the end; the worker is as well as ever, but for these problems. */
+export async function expectOthersGoOn(app: App, problems: readonly unknown[] = []): Promise<void> {
   const id = `other-${++count}`
   const handle = await app.run(bystander, { id, data: {} })
   expect(await app.emit(Tick({ id }))).toMatchObject({ heard: [{ outcome: 'applied', state: 'over' }] })
   expect(await handle.result()).toEqual({ n: 1 })
-  expect(await app.health()).toEqual({ ready: true, alive: true, store: 'ok', problems: [] })
+  expect(await app.health()).toEqual({ ready: true, alive: true, store: 'ok', problems })
 }
