@@ -13,7 +13,7 @@ const HELP = `npm run crash -- [--kills 200] [--faults all] [--every 1] [--json 
   --kills   how often the shop's process is killed with SIGKILL; 0: not at all
   --faults  which faults are put in besides: all, none, or some of ${Object.keys(FAULTS).join(', ')}
             (calls and clocks install strace and faketime where they are missing; clocks, calls and disks want root for that)
-  --every   of the n-th system calls only every so many are tried, once n is over 20
+  --every   of the n-th reads and writes only every so many are tried, once n is over 20
   --json    where a summary is written
   --orders  new orders in each of the shop's lives
   --fail    the share of calls to the outside that have trouble besides, 0 to 0.9

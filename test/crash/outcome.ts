@@ -6,7 +6,7 @@ export interface FaultOptions {
   /** An empty folder; what is left in it belongs to faults. */
   readonly folder: string
   readonly seed: number
-  /** Of the n-th system calls only every so many are tried, once n is over 20. */
+  /** Of the n-th reads and writes only every so many are tried, once n is over 20. */
   readonly every: number
   /** False: the short slice of CI. */
   readonly thorough: boolean

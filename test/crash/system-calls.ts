@@ -1,11 +1,13 @@
 // Faults at the n-th call to the operating system, for n = 1, 2, 3 …, until a life ends before it comes to that call: strace kills
 // the worker there, or answers in the system's place. Only calls on the store's own files count.
 //
-// Two places to begin from: no file at all, and a file that a killed worker has left with a full log and open calls.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+// Lives begin from what bases.ts makes: no file at all, open calls and a log, large commits, a checkpoint that is due.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { hasProgram, Tally, type FaultOptions, type Outcome } from './outcome.ts'
-import { errands, Site, type Life, type LifeEnd } from './site.ts'
+import { BURST, makeLogNearlyFull, makeMidway, NEW, siteFrom, type Base } from './bases.ts'
+import { Tally, type FaultOptions, type Outcome } from './outcome.ts'
+import { type Life, type LifeEnd, type Site } from './site.ts'
 
 /** What happens at the call. `ENOSPC for a while`: at it, and at those that come next. */
 type Effect = 'SIGKILL' | 'EIO' | 'ENOSPC' | 'ENOSPC for a while' | 'slow'
@@ -43,15 +45,14 @@ const SERIES: readonly Series[] = [
   { call: 'fsync', effect: 'slow', catalogue: 'F29' },
 ]
 
-const ERRANDS = 3
-/** Up to there every call is tried, whatever was asked for. */
-const EVERY_AFTER = 20
 const LASTING_CALLS = 6
+/** Where a base is looked at less closely, rare calls are by so much more closely than frequent ones. */
+const RARE_CLOSER = 4
 /** Longer than an attempt may take. */
 const SLOW_US = 1_200_000
 const SUFFIXES = ['', '-wal', '-shm', '-lock', '-journal']
 // More are no other kind of place; it is there so that a loop of the engine's cannot make the run endless.
-const N_MAX = 5_000
+const N_MAX = 20_000
 
 const injection = (effect: Effect, n: number): string => {
   if (effect === 'SIGKILL') return `signal=SIGKILL:when=${n}`
@@ -95,21 +96,6 @@ function judge({ call, effect }: Series, how: LifeEnd, { told }: Life, writtenAf
   return []
 }
 
-/** A folder as a worker left it that was killed in the midst of its work; the outside is dead too. */
-async function makeMidway(
-  folder: string,
-): Promise<{ readonly folder: string; readonly placed: string[]; readonly nudged: string[] }> {
-  const site = new Site({ folder, ids: errands(ERRANDS) })
-  const life = await site.start()
-  await life.hears('nudged e-1')
-  life.child.kill('SIGKILL')
-  await life.ended
-  await site.close(true)
-  return { folder, placed: [...site.placed], nudged: [...site.nudged] }
-}
-
-type Base = Awaited<ReturnType<typeof makeMidway>> | 'new'
-
 class SystemCalls {
   readonly #o: FaultOptions
   readonly #series: Series
@@ -129,16 +115,18 @@ class SystemCalls {
   #numbers(base: Base): readonly number[] {
     const { thorough, every } = this.#o
     const { short, shortMidway } = this.#series
-    if (!thorough) return (base === 'new' ? short : shortMidway) ?? []
-    return Array.from({ length: N_MAX }, (_, i) => i + 1).filter((n) => n <= EVERY_AFTER || n % every === 0)
+    if (!thorough) return (base.name === 'new' ? short : base.name === 'midway' ? shortMidway : undefined) ?? []
+    const { denseUntil, spread } = base
+    // Reads and writes come by the thousand, all else by the dozen.
+    const isFrequent = /^p(read|write)64$/.test(this.#series.call)
+    const step = isFrequent ? every * spread : Math.ceil(spread / RARE_CLOSER)
+    return Array.from({ length: N_MAX }, (_, i) => i + 1).filter((n) => n <= denseUntil || n % step === 0)
   }
 
   /** False: the life ended without it. */
   async #once(base: Base, n: number): Promise<boolean> {
     const folder = mkdtempSync(join(this.#o.folder, 'calls-'))
-    if (base !== 'new') cpSync(base.folder, folder, { recursive: true })
-    const site = new Site({ folder, ids: errands(ERRANDS) })
-    if (base !== 'new') site.heard(base.placed, base.nudged)
+    const site = siteFrom(base, folder)
     const log = join(this.#o.folder, 'strace.log')
     rmSync(log, { force: true })
     try {
@@ -149,7 +137,7 @@ class SystemCalls {
       site.faults.push(...judge(this.#series, how, life, writtenAfter))
       this.#tally.count(how)
       await site.settle()
-      this.#tally.add(`n = ${n}${base === 'new' ? '' : ', midway'}, ${how}`, site.faults)
+      this.#tally.add(`n = ${n}, ${base.name}, ${how}`, site.faults)
       return true
     } finally {
       await site.close()
@@ -158,19 +146,27 @@ class SystemCalls {
   }
 }
 
+/** Why nothing can be traced here; undefined: it can. */
+function whyNot(): string | undefined {
+  const { error, status } = spawnSync('strace', ['-o', '/dev/null', process.execPath, '--version'], { stdio: 'ignore' })
+  if (error !== undefined) return 'strace is not installed: `apt-get install strace`, as root'
+  return status === 0 ? undefined : 'strace may not trace here'
+}
+
 /** All series: in CI a handful, else every call of a life. */
 export async function systemCallFaults(o: FaultOptions): Promise<Outcome[]> {
   const series = SERIES.filter(
     ({ short, shortMidway }) => o.thorough || short !== undefined || shortMidway !== undefined,
   )
-  if (!hasProgram('strace')) {
-    const skipped = 'strace is not installed'
+  const skipped = whyNot()
+  if (skipped !== undefined) {
     return series.map(({ effect, call, catalogue }) =>
       new Tally(`${effect} at the n-th ${call}`, catalogue, o.log).outcome(skipped),
     )
   }
-  const midway = await makeMidway(join(o.folder, 'midway'))
+  const bases = [NEW, await makeMidway(join(o.folder, 'midway'))]
+  if (o.thorough) bases.push(BURST, await makeLogNearlyFull(join(o.folder, 'log')))
   const outcomes: Outcome[] = []
-  for (const each of series) outcomes.push(await new SystemCalls(o, each).run(['new', midway]))
+  for (const each of series) outcomes.push(await new SystemCalls(o, each).run(bases))
   return outcomes
 }
