@@ -175,8 +175,10 @@ function wishText(wish: Wish): string {
       return `discard dead letter ${wish.letter}`
     case 'redrive':
       return `redrive dead letter ${wish.letter}`
-    default:
-      return `${wish.do} ${nameOf((wish as Extract<Wish, { target: unknown }>).target)}`
+    case 'cancel':
+    case 'await':
+    case 'remove':
+      return `${wish.do} ${nameOf(wish.target)}`
   }
 }
 const nameOf = ({ machine, id }: { readonly machine: string; readonly id: string }): string => `${machine} ${id}`

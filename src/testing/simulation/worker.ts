@@ -150,7 +150,11 @@ export class SimulatedWorker {
       }
       case 'late-timer':
         return coverage.add('timer late')
-      default:
+      case 'attempt-started':
+      case 'commit':
+      case 'dead-letter':
+      case 'stalled':
+      case 'transition':
     }
   }
 
