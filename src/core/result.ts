@@ -185,8 +185,9 @@ type Answers = Pick<Given, 'result' | 'results' | 'error' | 'errors'>
 /** What `done` and `fail` are given, in the shape of the state's `call`. */
 function answers(draft: Draft): Answers {
   const shape = draft.at?.call?.shape ?? 'one'
-  const [only, ...more] = Object.values(draft.next.calls ?? {})
-  if (shape === 'one' && more.length === 0 && only?.settled?.done === true) return { result: only.settled.output }
+  const names = Object.keys(draft.next.calls ?? {})
+  const only = names.length === 1 ? draft.next.calls?.[names[0]!]?.settled : undefined
+  if (shape === 'one' && only?.done === true) return { result: only.output }
   const calls = Object.entries(draft.next.calls ?? {}).map(([name, { settled }]) => ({
     name,
     output: settled?.done === true ? settled.output : undefined,
@@ -262,21 +263,24 @@ const renewed = ({ openedAt, deadlineAt }: CallRecord, now: number): Pick<CallRe
 
 /**
  * Opens what stalled the instance again, for an operator's retry: the calls that were given up, or all that failed where none is open.
- * Each has the whole time of its `within`, and of `retry.within`, once more.
+ * Each has the whole time of its `within`, and of `retry.within`, once more. Progress is of its key: under a new one nothing is done yet.
  */
 export function reopen(draft: Draft, keyOf: (name: string, old: string) => string): readonly string[] {
   const none = openCalls(draft.next).length === 0
   const calls = Object.entries(draft.next.calls ?? {}).filter(
     ([, call]) => diedOut(call) || (none && call.settled?.done === false),
   )
-  for (const [name, { settled: _, nextAt: __, ...call }] of calls)
+  for (const [name, { settled: _, nextAt: __, progress, ...call }] of calls) {
+    const key = keyOf(name, call.key)
     putCall(draft, name, {
       ...call,
+      ...(key === call.key && progress !== undefined && { progress }),
       ...renewed(call, draft.context.now),
-      key: keyOf(name, call.key),
+      key,
       attempts: 0,
       recoveries: 0,
       runner: draft.context.session,
     })
+  }
   return calls.map(([name]) => name)
 }

@@ -169,6 +169,15 @@ describe('retry', () => {
     }
     expect(keys).toEqual([1, 2, 3].map((n) => callKey(p.instance!.incarnation, n, 'charge')))
   })
+  test('what was said of its progress stays with its key', () => {
+    for (const newKey of [false, true]) {
+      const p = play(order)
+      p.attempt({ kind: 'progress', progress: { at: 7 } })
+      p.exhaust()
+      p.retry(newKey)
+      expect(p.instance!.calls!['charge']!.progress).toEqual(newKey ? undefined : { at: 7 })
+    }
+  })
   test('where a message stalled it a running call is left alone', () => {
     const m = machine('m', {
       data: z.object({ who: z.string().optional() }),
