@@ -65,8 +65,11 @@ const throwsWhenAsked = new Proxy(
   },
 )
 
-const thenable = (then: (done: (value: unknown) => void) => void): object =>
-  Object.assign(Object.create(null) as object, { ['then']: then })
+const thenable = (then: (done: (value: unknown) => void) => void): object => {
+  const object = {}
+  Reflect.set(object, 'then', then)
+  return object
+}
 
 onBothStores('bodies that do wrong', (make) => {
   async function scene(run: Body): Promise<{
