@@ -92,12 +92,18 @@ export function digestOf(profile: Profiler.Profile): {
 }
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
-const tableOf = (title: string, shares: Shares): string[] => [
-  `| ${title} | share |`,
-  '| --- | --: |',
-  ...shares.map(([name, share]) => `| \`${name}\` | ${percent(share)} |`),
-  '',
-]
+/** As the formatter of the repository lays tables out. */
+function tableOf(title: string, shares: Shares): string[] {
+  const rows = shares.map(([name, share]) => [`\`${name}\``, percent(share)] as const)
+  const wide = Math.max(title.length, ...rows.map(([name]) => name.length))
+  const shareWide = Math.max('share'.length, ...rows.map(([, share]) => share.length))
+  return [
+    `| ${title.padEnd(wide)} | ${'share'.padStart(shareWide)} |`,
+    `| ${'-'.repeat(wide)} | ${'-'.repeat(shareWide - 1)}: |`,
+    ...rows.map(([name, share]) => `| ${name.padEnd(wide)} | ${share.padStart(shareWide)} |`),
+    '',
+  ]
+}
 
 /** Measures one row. The notes are the digest, in Markdown. */
 export async function measure(row: Row): Promise<Measured> {

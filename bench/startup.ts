@@ -5,7 +5,7 @@ import type { App, Lifecycle } from '../src/index.ts'
 import { sqliteStore } from '../src/store/sqlite/store.ts'
 import { appOver } from './app.ts'
 import { round, type Measured, type Row } from './row.ts'
-import { checkout, checkoutData, checkoutThat } from './works.ts'
+import { checkoutData, checkoutThat } from './works.ts'
 
 const TOGETHER = 1_000
 
@@ -37,48 +37,55 @@ export async function leave({ path, count }: Row): Promise<Measured> {
   return { figures: {}, notes: [] }
 }
 
-/** The ids of those that are under way. */
+/** So many checkouts were done, as the app tells. */
+function ended(app: App, count: number): Promise<void> {
+  return new Promise((resolve) => {
+    let left = count
+    app.on((event: Lifecycle) => {
+      if (event.kind === 'transition' && event.to === 'done') left -= 1
+      if (left === 0) resolve()
+    })
+  })
+}
+
+/** How many live. */
 async function underWay(app: App): Promise<number> {
   const { running = 0, waiting = 0 } = (await app.counts()).instances['checkout'] ?? {}
   return running + waiting
 }
 
-/** Measures one row. */
+/** Measures one row. What was under way answers when all of it has been started again: else its next steps would be measured, too. */
 export async function measure({ path, count }: Row): Promise<Measured> {
   const from = performance.now()
+  const cpu = (): number => process.cpuUsage().user / 1_000 + process.cpuUsage().system / 1_000
+  const cpuBefore = cpu()
   const since = (): number => round(performance.now() - from, 0)
-  const app = appOver(sqliteStore(path), [checkout])
-  let [recovered, finished] = [0, 0]
-  let [recoveredMs, finishedMs] = [NaN, NaN]
-  const all = new Promise<void>((resolve) => {
-    app.on((event: Lifecycle) => {
-      // The first attempt of each died with its worker: what is started here is a second one, or the same again.
-      if (event.kind === 'attempt-started' && event.activity === 'warehouse.reserve' && ++recovered === count + 1)
-        recoveredMs = since()
-      if (event.kind === 'transition' && event.to === 'done' && ++finished === count + 1) {
-        finishedMs = since()
-        resolve()
-      }
-    })
+  const id = randomUUID()
+  let [left, recoveredMs] = [count, NaN]
+  let answer = (): void => undefined
+  const answering = new Promise<void>((resolve) => (answer = resolve))
+  const again = checkoutThat(async (ref, orderId) => {
+    if (orderId === id) return { ref }
+    left -= 1
+    if (left === 0) {
+      recoveredMs = since()
+      answer()
+    }
+    await answering
+    return { ref }
   })
+  const app = appOver(sqliteStore(path), [again])
+  const all = ended(app, count + 1)
   await app.start()
   const startedMs = since()
-  const id = randomUUID()
-  await (await app.run(checkout, { id, data: checkoutData(id) })).result()
+  await (await app.run(again, { id, data: checkoutData(id) })).result()
   const firstDoneMs = since()
   await all
-  const left = await underWay(app)
+  const finishedMs = since()
+  const cpuMs = round(cpu() - cpuBefore, 0)
+  const still = await underWay(app)
   await app.stop()
-  if (left > 0) throw new Error(`${left} checkouts are still under way`)
-  return {
-    figures: {
-      running: count,
-      startedMs,
-      firstDoneMs,
-      recoveredMs,
-      finishedMs,
-      rssMiB: round(process.memoryUsage.rss() / 2 ** 20, 0),
-    },
-    notes: [],
-  }
+  if (still > 0) throw new Error(`${still} checkouts are still under way`)
+  const rssMiB = round(process.memoryUsage.rss() / 2 ** 20, 0)
+  return { figures: { running: count, startedMs, firstDoneMs, recoveredMs, finishedMs, cpuMs, rssMiB }, notes: [] }
 }

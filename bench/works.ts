@@ -14,8 +14,8 @@ export interface Work {
 // ── checkout, compensation ──
 
 const reference = z.object({ ref: z.string() })
-/** What the first step answers with. */
-type Body = (key: string) => Reference | Promise<Reference>
+/** What the first step answers with, for which order. */
+type Body = (key: string, orderId: string) => Reference | Promise<Reference>
 type Reference = z.infer<typeof reference>
 const atOnce: Body = (ref) => ({ ref })
 
@@ -25,7 +25,7 @@ const called = (name: string, answer = atOnce) =>
     output: reference,
     failures: ['Refused'],
     run: ({ orderId }, { idempotencyKey, fail }) =>
-      name === 'hotel.refuse' ? fail('Refused', orderId) : answer(idempotencyKey),
+      name === 'hotel.refuse' ? fail('Refused', orderId) : answer(idempotencyKey, orderId),
   })
 const back = activity('undo', { input: z.object({ key: z.string() }), output: z.object({}), run: () => ({}) })
 const undo = { call: back, input: ({ step }: { step: { key: string } }) => ({ key: step.key }) }
