@@ -14,7 +14,7 @@ const KINDS: readonly (readonly [name: string, kind: FaultName])[] = [
 ]
 
 for (const [name, kind] of KINDS) {
-  test(name, { timeout: 120_000 }, async ({ skip }) => {
+  test(name, { timeout: 300_000 }, async ({ skip }) => {
     const folder = mkdtempSync(join(tmpdir(), `pawl-${kind}-`))
     const seed = Math.floor(Math.random() * 1e9)
     const told: string[] = []
