@@ -117,7 +117,11 @@ class Simulation {
   #buildNow(): Build {
     const { deploys, spanMs } = this.#plan.setting.size
     if (!deploys || this.#ground.scheduler.sinceMs < spanMs) return 'old'
-    return this.#deployed || this.#deployment.chance(0.5) ? 'new' : 'old'
+    const { coverage } = this.#ground
+    const wasNew = this.#actors.workers.some(({ build }) => build === 'new')
+    const build = this.#deployed || this.#deployment.chance(0.5) ? 'new' : 'old'
+    coverage.add(wasNew && build === 'old' ? 'deploy back to the older build' : `deploy of the ${build} build`)
+    return build
   }
 
   #deployAll(): void {
