@@ -1,44 +1,18 @@
 // The model in memory, which the simulation runs on, and the SQLite store, which users run on, answer alike whatever comes: so what
 // the simulation proves of an engine holds for the engine that ships.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import fc from 'fast-check'
-import { afterAll, beforeAll, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { Fault, Part } from './agree/change.ts'
-import { compareAll } from './agree/dump.ts'
-import { Place } from './agree/place.ts'
-import { deed, setting, WorkedRun, type Deed, type Setting } from './agree/worked.ts'
-import { HandClock } from '../support/hand-clock.ts'
-import { command, movable, RawRun, type Command } from './agree/raw.ts'
+import { storeMutants, type StoreMutant } from './agree/mutants.ts'
+import type { Command } from './agree/raw.ts'
+import { rawProperty, runRaw, workedProperty } from './agree/run.ts'
 
-/** In memory where there is such a place: syncing is most of the time here. */
-const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
-/** How many sequences of each kind: CI's, or as many as one likes. */
-const SEQUENCES = Number(process.env['PAWL_SEQUENCES'] ?? 400)
-const ENGINES = Math.ceil(SEQUENCES / 4)
+/** How many sequences of commands: CI's, or as many as one likes. Lives of an engine are a quarter of that. */
+const SEQUENCES = Number(process.env['PAWL_SEQUENCES'] ?? 300)
+const LIVES = Math.ceil(SEQUENCES / 4)
 const SEED = process.env['PAWL_SEED'] === undefined ? {} : { seed: Number(process.env['PAWL_SEED']) }
-const COMMANDS = 40
-
-let folder: string
-beforeAll(() => void (folder = mkdtempSync(join(FOLDER, 'pawl-agree-'))))
-afterAll(() => rmSync(folder, { recursive: true }))
-
-async function runRaw(commands: readonly Command[], idsInMemory: number): Promise<void> {
-  const own = mkdtempSync(join(folder, 'run-'))
-  const clock = movable()
-  const place = new Place({ path: join(own, 'a.db'), clock, idsInMemory })
-  const run = new RawRun(place, clock)
-  try {
-    await run.begin()
-    for (const one of commands) await run.run(one)
-    await compareAll(run.pair)
-    place.check()
-  } finally {
-    await run.end().catch(() => {})
-    rmSync(own, { recursive: true })
-  }
-}
 
 /** Sequences that have found something, as they were shrunk. */
 const put = (more: Partial<Extract<Part, { do: 'put' }>> = {}): Part =>
@@ -82,36 +56,41 @@ test.each(FOUND)('found before: %s', (_, commands) => runRaw(commands, 1))
 
 test(
   `${SEQUENCES} sequences of commands at the port: all answers are the same, and at the end all tables`,
-  { timeout: SEQUENCES * 500 + 30_000 },
-  async () => {
-    const sequences = fc.array(command, { minLength: 1, maxLength: COMMANDS, size: 'max' })
-    await fc.assert(fc.asyncProperty(sequences, fc.constantFrom(1, 2, 5), runRaw), { numRuns: SEQUENCES, ...SEED })
-  },
+  { timeout: SEQUENCES * 1_000 + 60_000 },
+  () => fc.assert(rawProperty(), { numRuns: SEQUENCES, ...SEED }),
 )
-
-async function runWorked(deeds: readonly Deed[], o: Setting): Promise<void> {
-  const own = mkdtempSync(join(folder, 'run-'))
-  const clock = new HandClock()
-  // A wall clock has whole ms; this one runs by timers with parts of them.
-  const whole = { ...movable(), now: () => Math.floor(clock.now()), monotonic: () => Math.floor(clock.monotonic()) }
-  const place = new Place({ path: join(own, 'a.db'), clock: whole, idsInMemory: 3 })
-  const run = new WorkedRun(place, clock, o)
-  try {
-    await run.begin()
-    for (const one of deeds) await run.run(one)
-    await compareAll(run.pair)
-    place.check()
-  } finally {
-    await run.end('crash').catch(() => {})
-    rmSync(own, { recursive: true })
-  }
-}
 
 test(
-  `${ENGINES} lives of an engine that works on both stores: all answers are the same, and at the end all tables`,
-  { timeout: ENGINES * 1_000 + 30_000 },
-  async () => {
-    const lives = fc.array(deed, { minLength: 1, maxLength: COMMANDS, size: 'max' })
-    await fc.assert(fc.asyncProperty(lives, setting, runWorked), { numRuns: ENGINES, ...SEED })
-  },
+  `${LIVES} lives of an engine that works on both stores: all answers are the same, and at the end all tables`,
+  { timeout: LIVES * 2_000 + 60_000 },
+  () => fc.assert(workedProperty(), { numRuns: LIVES, ...SEED }),
 )
+
+/** Sequences that a break may take, from this seed. */
+const TRIED = [200, 1] as const
+
+/** What a process with a break in one of its stores has found. */
+function hunt(mutant: StoreMutant): Promise<string> {
+  const [child, preload] = ['agree/child.ts', '../mutants/mutate.ts'].map((path) => new URL(path, import.meta.url))
+  const args = ['--conditions=pawl-source', '--import', preload!.href, fileURLToPath(child!), ...TRIED.map(String)]
+  const run = spawn(process.execPath, args, { env: { ...process.env, PAWL_MUTANT: JSON.stringify(mutant) } })
+  return new Promise((resolve, reject) => {
+    let said = ''
+    for (const stream of [run.stdout, run.stderr]) stream.on('data', (text: Buffer) => (said += text.toString()))
+    run.on('error', reject)
+    run.on('close', () => resolve(said))
+  })
+}
+
+test('a break of either store is found', { timeout: 300_000 }, async () => {
+  const left = [...storeMutants]
+  const survivors: string[] = []
+  const job = async (): Promise<void> => {
+    for (let mutant = left.shift(); mutant !== undefined; mutant = left.shift()) {
+      const said = await hunt(mutant)
+      if (!said.startsWith('after ')) survivors.push(`${mutant.name}: ${said || 'nothing was found'}`)
+    }
+  }
+  await Promise.all([job(), job()])
+  expect(survivors).toEqual([])
+})
