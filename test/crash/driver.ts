@@ -44,7 +44,7 @@ const COUNT_MAX: Readonly<Record<string, number>> = { c: 60, a: 120, s: 120, t: 
 const BOOT_MS = 500
 /** A kill that was not reached by then falls at once: a life must not wait for a thing that does not come. */
 const LIFE_MS_MAX = 2_000
-const LAST_LIFE_MS_MAX = 90_000
+const LAST_LIFE_MS_MAX = 240_000
 /** Sent again in the next life, though they are safe already. */
 const OVERLAP = 5
 const OUTSIDE_DIES_TOO = 0.15
