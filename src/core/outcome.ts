@@ -82,6 +82,7 @@ export function outcomeOf(
   created: boolean,
 ): Outcome {
   const { journal, waiting, children, fresh, failed } = draft
-  const outcome = { ...ended, instance: snapshot(draft), created, journal, own, waiting, decided, children, fresh }
+  const instance = snapshot(draft)
+  const outcome = { ...ended, instance, created, journal, own, waiting, decided, children, fresh }
   return failed === undefined ? outcome : { ...outcome, failed }
 }

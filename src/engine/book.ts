@@ -20,14 +20,16 @@ export interface BookPorts {
 }
 
 const toldOf = (outcome: Outcome): Told => {
-  const { fate, why, code, message, instance } = outcome
+  const { fate, why, code, message, instance, journal, own } = outcome
+  const entries = own === journal.length ? journal : journal.slice(0, own)
+  const at = instance === null ? {} : { state: instance.state, seq: instance.seq, k: instance.k }
+  const told: Told = { fate, entries, ...at }
+  if (code === undefined && why === undefined) return told
   return {
-    fate,
+    ...told,
     ...(why !== undefined && { why }),
     ...(code !== undefined && { code }),
     ...(message !== undefined && { message }),
-    ...(instance !== null && { state: instance.state, seq: instance.seq, k: instance.k }),
-    entries: outcome.journal.slice(0, outcome.own),
   }
 }
 

@@ -77,13 +77,10 @@ export class Client {
     const item = parts.router.item(target, input, {
       since: this.engine.clock.monotonic(),
       counted: call.delivery?.deadLetter !== undefined,
-      ...(call.delivery !== undefined && { delivery: call.delivery }),
-      ...(call.isNew === true && { isNew: true }),
-      ...(call.storedOnly === true && { storedOnly: true }),
-      ...(call.safe !== undefined && { safe: call.safe }),
+      ...call,
     })
     if (!this.engine.ownership.owns(item.partition)) return this.#store(item)
-    const told = await new Promise<Told>((resolve) => this.engine.post({ ...item, reply: resolve }))
+    const told = await new Promise<Told>((resolve) => this.engine.post(Object.assign(item, { reply: resolve })))
     if (told.fate === 'gone') this.engine.check()
     if (told.fate === 'lost') call.safe?.()
     return told.fate === 'lost' && call.storedOnly !== true ? this.#receipt(item) : told

@@ -5,19 +5,14 @@ import type { Lifecycle, OfAttempt } from '../observe/lifecycle.ts'
 import type { AttemptOf } from './attempt-of.ts'
 import type { Booked } from './mailbox.ts'
 
-const told = ({ machine, id, seq, activity, call, key, attempt }: AttemptOf): OfAttempt => ({
-  machine,
-  id,
-  seq,
-  activity,
-  call,
-  key,
-  attempt,
-})
+const told = <K extends string>(kind: K, of: AttemptOf): OfAttempt & { readonly kind: K } => {
+  const { machine, id, seq, activity, call, key, attempt } = of
+  return { kind, machine, id, seq, activity, call, key, attempt }
+}
 
 /** An attempt was started. */
 export function attemptStarted(lifecycle: Lifecycle, at: number, of: AttemptOf): void {
-  if (lifecycle.heard) lifecycle.tell(at, { kind: 'attempt-started', ...told(of) })
+  if (lifecycle.heard) lifecycle.tell(at, told('attempt-started', of))
 }
 
 /** How an attempt failed that counts for nothing: it was not the newest, or its call is settled. */
@@ -37,8 +32,9 @@ export function attemptEnded(
   outcome: ResultInput['outcome'],
   { nextAt, failed }: Booked,
 ): void {
-  const again = nextAt === undefined ? {} : { nextAt: new Date(nextAt) }
   const error = failed ?? failureOf(outcome)
-  if (error !== undefined) lifecycle.tell(at, { kind: 'attempt-failed', ...told(of), ms, error, ...again })
-  else if (outcome.kind === 'done') lifecycle.tell(at, { kind: 'attempt-succeeded', ...told(of), ms })
+  if (error !== undefined) {
+    const again = nextAt === undefined ? {} : { nextAt: new Date(nextAt) }
+    lifecycle.tell(at, { ...told('attempt-failed', of), ms, error, ...again })
+  } else if (outcome.kind === 'done') lifecycle.tell(at, { ...told('attempt-succeeded', of), ms })
 }

@@ -24,10 +24,11 @@ export class Watchers {
 
   /** Forgets it; twice is no harm. */
   delete(box: string, watcher: Watcher): void {
-    this.#keep(
-      box,
-      (this.#watchers.get(box) ?? []).filter((one) => one !== watcher),
-    )
+    const watchers = this.#watchers.get(box)
+    if (watchers === undefined) return
+    const others = watchers.filter((one) => one !== watcher)
+    if (others.length === 0) this.#watchers.delete(box)
+    else this.#watchers.set(box, others)
   }
 
   /** Whether anybody waits at all. */
@@ -49,11 +50,6 @@ export class Watchers {
     const all = [...this.#watchers.values()].flat()
     this.#watchers.clear()
     for (const watcher of all) watcher.failed(error)
-  }
-
-  #keep(box: string, watchers: Watcher[]): void {
-    if (watchers.length === 0) this.#watchers.delete(box)
-    else this.#watchers.set(box, watchers)
   }
 }
 

@@ -74,10 +74,12 @@ export class Lifecycle {
     return () => this.#listeners.delete(own)
   }
 
+  /** `event` was made for this alone: all listeners get that very object. */
   tell(at: number, event: LifecycleEvent): void {
+    const timed: TimedEvent = Object.assign(event, { at: new Date(at) })
     for (const listener of this.#listeners) {
       try {
-        const answer: unknown = listener({ ...event, at: new Date(at) })
+        const answer: unknown = listener(timed)
         if (isPromise(answer)) void this.#wait(answer)
       } catch (error) {
         this.#threw(error)
