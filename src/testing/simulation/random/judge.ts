@@ -21,6 +21,8 @@ const FREE: ReadonlySet<string> = new Set(['operator', 'migrate'])
 
 interface Known extends Standing {
   readonly version: number
+  /** By group: the rows, with their times, that may have entered it as it holds now. */
+  readonly groups: ReadonlyMap<string, ReadonlyMap<number, number>>
 }
 
 /** Judges one service in one run. */
@@ -28,6 +30,7 @@ export class RandomJudge implements ServiceJudge {
   readonly #violations: Violations
   readonly #sketch: ServiceSketch
   readonly #machines = new Map<string, MachineSketch>()
+  readonly #versions = new Map<string, MachineSketch>()
   readonly #references = new Map<string, Reference>()
   readonly #known = new Map<number, Known>()
   /** Payloads of events by their id. */
@@ -40,6 +43,7 @@ export class RandomJudge implements ServiceJudge {
     this.#violations = violations
     for (const machine of [...sketch.machines, ...(sketch.next === undefined ? [] : [sketch.next])]) {
       this.#machines.set(machine.name, machine)
+      this.#versions.set(`${machine.name} ${machine.version}`, machine)
       this.#references.set(`${machine.name} ${machine.version}`, new Reference(machine, sketch.activities))
     }
   }
@@ -92,6 +96,7 @@ export class RandomJudge implements ServiceJudge {
       state: to,
       data,
       called: enters || before === undefined ? data : before.called,
+      groups: groupsAfter(this.#versions.get(`${row.machine} ${version}`)!, began ? undefined : before, entry),
       over: (!began && before.over) || reference.isFinal(to) || this.#endsHere(row, entry),
       version,
     })
@@ -129,12 +134,32 @@ export class RandomJudge implements ServiceJudge {
     )
   }
 
+  /** I6: a timer of a state belongs to its entry, one of a group to the entry into the group; neither is due before its time. */
+  #timers(row: InstanceRow, { groups }: Known): void {
+    const { timers, entry, enteredAt } = read<Instance>(row)
+    const { states, groups: all } = this.#versions.get(`${row.machine} ${row.version}`)!
+    const own = states.find(({ name }) => name === row.state)?.after ?? []
+    for (const [stored, timer] of Object.entries(timers ?? {})) {
+      const [group, name] = stored.includes('/') ? stored.split('/') : [undefined, stored]
+      const since = group === undefined ? new Map([[entry, enteredAt]]) : groups.get(group)
+      const after = group === undefined ? own : all.find((one) => one.name === group)?.after
+      const ms = after?.find((one) => one.name === name)?.ms
+      this.#violations.check(
+        'I6',
+        ms === undefined || timer.due >= (since?.get(timer.entry) ?? Infinity) + ms,
+        () =>
+          `timer ${stored} of ${row.machine} ${row.id} is due at ${timer.due} by row ${timer.entry}, in ${row.state}`,
+      )
+    }
+  }
+
   /** What holds of an instance between two commits. */
   #stands(row: InstanceRow): void {
     const known = this.#known.get(row.k)
     const machine = this.#machines.get(row.machine)!
     const reference = this.#references.get(`${row.machine} ${row.version}`)
     if (known === undefined || reference === undefined) return
+    this.#timers(row, known)
     const { priority, fairKey, status } = read<Instance>(row)
     const always = status === 'live' ? reference.leadsAlways(known) : undefined
     const fair = machine.fair ? known.data.fair : null
@@ -145,6 +170,22 @@ export class RandomJudge implements ServiceJudge {
         `${row.machine} ${row.id} stands in ${row.state} (always leads to ${always ?? 'nowhere'}), priority ${priority}, fair by ${fairKey}`,
     )
   }
+}
+
+/** What entered the groups that hold now. A migration keeps their timers, or begins those that were over. */
+function groupsAfter(
+  { groups }: MachineSketch,
+  before: Known | undefined,
+  { seq, at, from, to, cause }: StoredEntry,
+): Known['groups'] {
+  const now = new Map<string, ReadonlyMap<number, number>>()
+  for (const { name, states } of groups) {
+    if (!states.includes(to)) continue
+    const held = before?.groups.get(name) ?? []
+    if (cause.kind === 'migrate') now.set(name, new Map([...held, [seq, at]]))
+    else now.set(name, from !== null && states.includes(from) ? new Map(held) : new Map([[seq, at]]))
+  }
+  return now
 }
 
 function dataAfter(before: RandomData | undefined, { change, removed }: StoredEntry): RandomData {

@@ -27,7 +27,8 @@ export function mendRandomly(
 /** What a saga did under its old key would never be undone; after its pivot nothing is, and what it waits for in vain is given to it. */
 function mendSaga({ parts }: SagaSketch, row: InstanceRow, times: number): Wish | undefined {
   const target = { machine: row.machine, id: row.id }
-  if (!row.state.startsWith(PAST)) return times <= 2 ? undefined : { do: 'cancel', target }
+  // A cancel of what is being undone already is ignored.
+  if (!row.state.startsWith(PAST)) return times % 2 === 1 ? undefined : { do: 'cancel', target }
   const waits = parts.some((part) => part.is === 'wait' && part.name === row.state)
   if (!waits) return { do: 'operate', target, action: { do: 'retry', newKey: true } }
   const steps = parts.flatMap((part) => ('name' in part ? [part.name] : []))
