@@ -23,7 +23,7 @@ const rows = [...page.matchAll(/^\| `([A-Z0-9_]+)` *\| *(.*?) *\| *(.*?) *\| *(.
 
 test('the page of errors has a row for every code of the sources, and no other', () => {
   expect(codes.size).toBeGreaterThan(70)
-  expect(rows.map(([code]) => code).toSorted()).toEqual([...codes].toSorted())
+  expect(new Set(rows.map(([code]) => code))).toEqual(codes)
 })
 
 test('each row says what it means, what to do, and whether the same call may succeed later', () => {

@@ -2,6 +2,7 @@
 // what it holds is replaced, not changed, so that `attempt` can go back by copies of fields: a handler that throws undoes
 // the whole transition of its cause, and nothing before it.
 import { checkId } from '../base/id.ts'
+import { checkText } from '../base/size.ts'
 import type { CallFailure, MachineDefinition, StateDefinition } from '../machine/definition.ts'
 import { ask, fits, fitted, HandlerFailure } from './failure.ts'
 import type { CallRecord, ChildRecord, Input, Instance, JournalCause, JournalEntry, Stall, Waiting } from './model.ts'
@@ -29,7 +30,6 @@ export interface Before {
 /** Limits of one instance; the error names them. */
 export const LIMITS = {
   steps: 100,
-  dataBytes: 256 * 1024,
   waiting: 100,
   waitingBytes: 256 * 1024,
   /** How long a message that this build does not know waits before it is looked at again. */
@@ -114,18 +114,12 @@ export class Draft {
     const { definition, next } = this
     const data = fitted(definition.schema, value, `${place}: the data`, misfit) as Instance['data']
     const text = JSON.stringify(data)
-    // A character takes three bytes at most, so most texts need no counting.
-    if (text.length * 3 > LIMITS.dataBytes && Buffer.byteLength(text) > LIMITS.dataBytes)
-      throw new HandlerFailure(
-        `${place}: the data would be ${Buffer.byteLength(text)} bytes; at most ${LIMITS.dataBytes}: keep large things elsewhere, and their name here`,
-      )
+    fits(() => checkText(text, `${place}: the data`))
     next.data = data
     next.dataText = text
     const { fairBy } = definition
-    if (fairBy !== undefined) {
-      const key = ask('fairBy', (given) => String(fairBy(given)), { id: next.id, data })
-      next.fairKey = key === '' ? key : fits(() => checkId(key, 'what `fairBy` gives'))
-    }
+    if (fairBy !== undefined)
+      next.fairKey = ask('fairBy', (given) => checkId(String(fairBy(given)) || ' ', 'the key'), { id: next.id, data })
     return data
   }
 

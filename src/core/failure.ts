@@ -46,17 +46,14 @@ export function fits<T>(work: () => T): T {
 /** Most parts of a list that user code returns: children of a kind, messages of one `emit`, calls of a list. */
 export const LIST_MAX = 10_000
 
+const few = (list: unknown): readonly unknown[] | undefined => {
+  if (!Array.isArray(list)) return undefined
+  if (list.length > LIST_MAX) throw new Error(`a list of ${list.length}; at most ${LIST_MAX}`)
+  return [...(list as unknown[])]
+}
+
 /** A list that user code returned, as one of ours; undefined where it is none. To look at it may run user code too. */
-export const listed = (place: string, value: unknown): readonly unknown[] | undefined =>
-  ask(
-    place,
-    (list) => {
-      if (!Array.isArray(list)) return undefined
-      if (list.length > LIST_MAX) throw new Error(`a list of ${list.length}; at most ${LIST_MAX}`)
-      return [...(list as unknown[])]
-    },
-    value,
-  )
+export const listed = (place: string, value: unknown): readonly unknown[] | undefined => ask(place, few, value)
 
 /** Deep-freezes what user code returned; what is not JSON is its failure. */
 export const frozen = <T>(place: string, value: T): T => fits(() => freezeJson(value, place))
@@ -86,10 +83,8 @@ export function check(schema: AnySchema, value: unknown, what: string): Checked 
 }
 
 /** Like `fitted`, for what goes out of the instance: a payload, an input. Its data have a limit of their own. */
-export function fittedOut(schema: AnySchema, value: unknown, what: string): unknown {
-  const made = fitted(schema, value, what)
-  return fits(() => checkSize(made, what))
-}
+export const fittedOut = (schema: AnySchema, value: unknown, what: string): unknown =>
+  fits(() => checkSize(fitted(schema, value, what), what))
 
 /** Like `check`, where a misfit is the failure of the handler that made the value. */
 export function fitted(schema: AnySchema, value: unknown, what: string, code?: string): unknown {

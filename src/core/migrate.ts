@@ -17,8 +17,7 @@ function targetOf(draft: Draft): Target {
   if (migrate === undefined) return { state, data }
   const calls = openCalls(draft.next).map(([name]) => name)
   // Its fields are read here, where a getter that throws, or no object at all, is the handler's failure.
-  const target = (old: { state: string; data: unknown; calls: readonly string[] }): Target => ({ ...migrate.to(old) })
-  return ask(`migrate ${version}`, target, { state, data, calls })
+  return ask(`migrate ${version}`, (old) => ({ ...migrate.to(old) }), { state, data, calls })
 }
 
 /** Timers of groups that the old state was in as well go on; those that the code no longer has are journalled when they fall due. */
