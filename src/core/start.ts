@@ -43,14 +43,7 @@ function born(
   const startedAt = context.now
   const parent = input.kind === 'start' ? (input.parent ?? null) : null
   const draft = new Draft(definition, before.instance ?? unborn(machine, id, state, k, partition), before, context)
-  const { next } = draft
-  next.incarnation = incarnation
-  next.version = version
-  next.priority = priority
-  next.correlation = correlation
-  next.startedAt = startedAt
-  next.parent = parent
-  if (before.instance !== null) Object.assign(next, ALIVE)
+  Object.assign(draft.next, ALIVE, { incarnation, version, priority, correlation, startedAt, parent })
   return draft
 }
 

@@ -201,9 +201,9 @@ export class Attempts {
     // The body may call `heartbeat` before it first waits: all that this needs is there before it starts.
     if (activity.heartbeatMs !== undefined) this.#listen(running, activity.heartbeatMs)
     const outcome = runBody(body(activity), call.input, view)
+    // After the present work in any case: whoever starts attempts is in the midst of it.
     if (outcome instanceof Promise) running.settled = outcome.then((late) => this.#settled(running, late))
-    // In a turn of its own all the same: whoever starts attempts is in the midst of something.
-    else queueMicrotask(() => this.#settled(running, outcome))
+    else running.settled = NO_WAIT.then(() => this.#settled(running, outcome))
   }
 
   #settled(running: Running, outcome: ResultInput['outcome']): void {
