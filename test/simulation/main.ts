@@ -3,7 +3,8 @@
 //   --coverage: fails where something was not met that runs must meet. --json: what came of it, for the record.
 // npm run simulate -- --story 123 [--trace 200]      one seed as a story, with its last steps
 // npm run simulate -- --shrink 123 [--save NAME] [--mutant NAME] [--within 60]
-//   Makes a failing seed small, tells it, and keeps it in regressions/NAME.json. --mutant: with a break of the engine (test/mutants).
+//   Makes the first failing seed from there on small, tells it, and keeps it in regressions/NAME.json. --mutant: with a break of the
+//   engine (test/mutants).
 import { fork } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
@@ -13,6 +14,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import type { Plan } from '../../src/testing/simulation/plan.ts'
 import { runPlan, simulate } from '../../src/testing/simulation/run.ts'
 import { shrink } from '../../src/testing/simulation/shrink.ts'
+import { originOf } from '../support/record.ts'
 import { coverageTable, unmet } from './covered.ts'
 import { broken, writeRegression } from './regressions.ts'
 import { runSeeds, summary } from './seeds.ts'
@@ -34,6 +36,8 @@ const { values } = parseArgs({
     within: { type: 'string', default: '60' },
   },
 })
+/** Seeds in which a failing one is looked for. */
+const SEARCH = 500
 const calm = values.calm ? { chaos: 'calm' as const } : {}
 
 if (values.mutant !== undefined && process.env['PAWL_MUTANT'] === undefined) again(values.mutant)
@@ -49,6 +53,7 @@ function again(mutant: string): void {
 }
 
 async function many(): Promise<void> {
+  const startedAt = new Date()
   const seeds = Number(values.seeds)
   const report = await runSeeds({
     from: Number(values.from),
@@ -61,14 +66,15 @@ async function many(): Promise<void> {
   })
   console.log(coverageTable(report.counts))
   console.log(summary(report))
-  if (values.json !== undefined) record(values.json, report)
+  if (values.json !== undefined) record(values.json, startedAt, report)
   const missing = unmet(report.counts)
   if (values.coverage && missing.length > 0) console.log(`never met: ${missing.join(', ')}`)
   if (report.failures.length > 0 || (values.coverage && missing.length > 0)) process.exitCode = 1
 }
 
-function record(file: string, { failures, ...report }: Awaited<ReturnType<typeof runSeeds>>): void {
-  const kept = { ...report, from: Number(values.from), node: process.version, failed: failures.map(({ seed }) => seed) }
+function record(file: string, startedAt: Date, { failures, ...report }: Awaited<ReturnType<typeof runSeeds>>): void {
+  const failed = failures.map(({ seed }) => seed)
+  const kept = { ...originOf('simulate', startedAt), ...report, from: Number(values.from), failed }
   writeFileSync(file, `${JSON.stringify(kept, undefined, 2)}\n`)
 }
 
@@ -83,14 +89,23 @@ async function tell(seed: number): Promise<void> {
   if (violations.length > 0) process.exitCode = 1
 }
 
-async function shrunk(seed: number): Promise<void> {
-  const { plan, violations } = await simulate({ seed, ...calm })
-  const [first] = violations
-  if (first === undefined) {
-    console.log(`seed ${seed} keeps all promises`)
+/** The first run that breaks a promise, from that seed on. */
+async function failing(from: number) {
+  for (let seed = from; seed < from + SEARCH; seed++) {
+    const { plan, violations } = await simulate({ seed, ...calm })
+    const [first] = violations
+    if (first !== undefined) return { seed, plan, first }
+  }
+  return undefined
+}
+async function shrunk(from: number): Promise<void> {
+  const found = await failing(from)
+  if (found === undefined) {
+    console.log(`${SEARCH} seeds from ${from} on keep all promises`)
     process.exitCode = 1
     return
   }
+  const { seed, plan, first } = found
   const onSmaller = (smaller: Plan): void => console.log(`  ${sizeOf(smaller)}`)
   console.log(`seed ${seed} breaks ${first.invariant}: ${first.text}\n  ${sizeOf(plan)}`)
   const withinMs = Number(values.within) * 1_000
