@@ -101,6 +101,7 @@ export class Door {
       id,
       ...(ifSeq !== undefined && { ifSeq }),
     })
+    if (ifSeq !== undefined) this.#o.truth.appliedAfter(target, receipt.messageId, ifSeq)
     return this.#told(target, receipt)
   }
 

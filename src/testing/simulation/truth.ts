@@ -35,6 +35,13 @@ export class Truth {
       this.wrong(`${machine} ${id} was said to be started, and is not there`)
   }
 
+  /** A message that was for one state of an instance alone: it was applied next after that, or not at all. */
+  appliedAfter({ machine, id }: Target, messageId: string, seq: number): void {
+    const decided = this.#o.invariants.decisionOf(machine, id, messageId)
+    if (decided?.outcome === 'applied' && decided.seq !== seq + 1)
+      this.wrong(`${machine} ${id} applied ${messageId} by row ${decided.seq}, and it was for what row ${seq} left`)
+  }
+
   /** An instance was said to be erased. */
   removed({ machine, id }: Target): void {
     if (this.#row(machine, id) !== undefined) this.wrong(`${machine} ${id} was said to be erased, and is there`)

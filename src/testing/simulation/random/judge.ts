@@ -19,8 +19,13 @@ import type { BranchSketch, MachineSketch, RandomData, RandomPayload, ServiceSke
 /** Causes that may do what no edge says. */
 const FREE: ReadonlySet<string> = new Set(['operator', 'migrate'])
 
+/** Causes that may not leave a state that an open call holds. */
+const HELD_BACK: ReadonlySet<string> = new Set(['message', 'timer'])
+
 interface Known extends Standing {
   readonly version: number
+  /** When it was committed last, a call was open that holds its state. */
+  readonly held: boolean
   /** By group: the rows, with their times, that may have entered it as it holds now. */
   readonly groups: ReadonlyMap<string, ReadonlyMap<number, number>>
 }
@@ -96,6 +101,7 @@ export class RandomJudge implements ServiceJudge {
       state: to,
       data,
       called: enters || before === undefined ? data : before.called,
+      held: false,
       groups: groupsAfter(this.#versions.get(`${row.machine} ${version}`)!, began ? undefined : before, entry),
       over: (!began && before.over) || reference.isFinal(to) || this.#endsHere(row, entry),
       version,
@@ -112,6 +118,9 @@ export class RandomJudge implements ServiceJudge {
     if (outcome === 'late' || before.over) return
     const v = this.#events.get(cause.id)?.v
     const permitted = reference.permitted(before, { kind: cause.kind, name: cause.name, why: entry.why ?? '', v })
+    // What is open can only be settled by a row of its own, or by one that follows in the same commit.
+    const leaves = outcome === 'applied' && entry.to !== before.state && HELD_BACK.has(cause.kind)
+    if (before.held && leaves) this.#wrong(row, entry, told, [])
     const acts = permitted.filter(({ ignored }) => ignored !== true)
     if (outcome === 'applied') this.#judge(row, entry, told, acts)
     // Whether a payload that is not known would have been taken cannot be said.
@@ -160,7 +169,9 @@ export class RandomJudge implements ServiceJudge {
     const reference = this.#references.get(`${row.machine} ${row.version}`)
     if (known === undefined || reference === undefined) return
     this.#timers(row, known)
-    const { priority, fairKey, status } = read<Instance>(row)
+    const { priority, fairKey, status, calls } = read<Instance>(row)
+    const open = Object.values(calls ?? {}).some(({ settled }) => settled === undefined)
+    this.#known.set(row.k, { ...known, held: open && reference.holdsByCall(row.state) })
     const always = status === 'live' ? reference.leadsAlways(known) : undefined
     const fair = machine.fair ? known.data.fair : null
     this.#violations.check(

@@ -41,11 +41,13 @@ const NUMBERS = Array.from({ length: 97 }, (_, v) => v)
 export class Reference {
   readonly #machine: MachineSketch
   readonly #states: ReadonlyMap<string, StateSketch>
+  readonly #interruptible: ReadonlySet<string>
   readonly #failures: ReadonlyMap<string, readonly string[]>
 
   constructor(machine: MachineSketch, activities: readonly ActivitySketch[]) {
     this.#machine = machine
     this.#states = new Map(machine.states.map((state) => [state.name, state]))
+    this.#interruptible = new Set(activities.flatMap((one) => (one.interruptible ? [one.name] : [])))
     this.#failures = new Map(activities.map(({ name, failures }) => [name, failures]))
   }
 
@@ -57,6 +59,11 @@ export class Reference {
   /** Whether an instance that stands there has ended. */
   isFinal(state: string): boolean {
     return this.#states.get(state)?.final !== undefined
+  }
+
+  /** Whether a call that is open there keeps the state from being left. */
+  holdsByCall(state: string): boolean {
+    return this.#states.get(state)?.call?.activities.some((name) => !this.#interruptible.has(name)) === true
   }
 
   /** Where `always` leads from here; undefined: nowhere. */
