@@ -258,7 +258,7 @@ describe('what is no store of ours', () => {
     await open(at('shop.db'), { migrations: next })
   })
 
-  test('a SQLite with the WAL-reset bug is refused', () => {
+  test('a SQLite with the WAL-reset bug is refused (F35)', () => {
     for (const version of ['3.51.3', '3.51.10', '3.52.0', '4.0.0', '3.53.4'])
       expect(() => checkVersion(version), version).not.toThrow()
     for (const version of ['3.51.2', '3.50.9', '2.99.99', '3.9.0'])

@@ -203,7 +203,7 @@ onBothStores('a store in trouble', (make) => {
     })
   })
 
-  test('more waits than can be worked off: new messages are refused, operators and cancels are not', async () => {
+  test('more waits than can be worked off (F79): new messages are refused, operators and cancels are not', async () => {
     const { world, app, counter, clock } = await scene(['i'])
     let red = true
     world.faults.commit = (through, ...call) =>
