@@ -219,12 +219,18 @@ function run(draft: Draft, input: ToInstance): Ended {
 function dispatchTo(draft: Draft, input: ToInstance): Outcome {
   const { base } = draft
   const decided: Decided[] = []
-  const ended = run(draft, input)
+  let ended = run(draft, input)
   stallGone(draft)
-  const own = draft.journal.length
+  let own = draft.journal.length
   const { seq, status, calls } = draft.next
   if (seq !== base.seq || status !== base.status || calls !== base.calls || input.kind === 'timer')
     retryWaiting(draft, decided)
+  // A timer that was due, or what had waited, has led to where it is taken perhaps: among those that wait nothing would try it again.
+  for (let before = seq; ended.fate === 'deferred' && draft.next.seq !== before; retryWaiting(draft, decided)) {
+    before = draft.next.seq
+    ended = runOne(draft, input)
+    own = draft.journal.length
+  }
   if (input.kind === 'timer') expireWaiting(draft, decided)
   return outcomeOf(draft, ended, own, decided, false)
 }

@@ -113,6 +113,12 @@ export class Batch {
   readonly later = new Set<string>()
   /** Local hops, for the next wave. */
   hops: Item[] = []
+  /** Hops to instances of the batch before this one, until that is applied. */
+  readonly held: Item[] = []
+  /** Boxes of events that it has numbered. */
+  readonly letters = new Set<string>()
+  /** Boxes whose instance was erased. */
+  readonly stones = new Set<string>()
   /** Dead letters that are not there any more: somebody was faster, in the store or in this batch. */
   readonly gone = new Set<string>()
   /** Called after the commit, in order. */
@@ -124,9 +130,24 @@ export class Batch {
   /** One item is alone in it, to find a bad row: what it emits goes by the inbox. */
   readonly alone: boolean
 
-  constructor(now: number, alone = false) {
+  /** The batch that was on its way to the store when this one was begun, until that is applied. */
+  ahead: Batch | undefined
+  applied = false
+
+  constructor(now: number, alone = false, ahead?: Batch) {
     this.now = now
     this.alone = alone
+    this.ahead = ahead
+  }
+
+  /** Whether the next batch must keep away from a box: what this one makes of it is not committed yet. */
+  holds(box: string): boolean {
+    return this.touched.has(box) || this.later.has(box) || this.letters.has(box)
+  }
+
+  /** How far a partition has come, as far as batches before this one that are on their way know. */
+  headOf(partition: number): { readonly head: number; readonly stamp: number } | undefined {
+    return this.heads.get(partition) ?? this.ahead?.heads.get(partition)
   }
 
   /** A row that went into the journal, with the places of its events. */

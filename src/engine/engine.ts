@@ -126,7 +126,7 @@ export class Engine implements Host {
       lane.halt()
       await this.#ends(rest, LAST_MS)
     }
-    for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
+    for (const item of this.mailbox.clear()) item.reply?.({ fate: 'gone', entries: [] })
     const closed = sessions
       .close()
       .catch((error: unknown) => this.log({ level: 'warn', text: 'the session could not be closed', error }))
@@ -251,7 +251,7 @@ export class Engine implements Host {
       sessions.halt()
       lane.halt()
     }
-    for (const item of this.mailbox.gather(Infinity)) item.reply?.({ fate: 'gone', entries: [] })
+    for (const item of this.mailbox.clear()) item.reply?.({ fate: 'gone', entries: [] })
     this.watchers.fail(new PawlError('WORKER_BROKEN', `this worker has stopped: ${this.#broken}`))
   }
 

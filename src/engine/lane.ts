@@ -15,6 +15,8 @@ export class Lane {
   readonly #between: { readonly run: () => Promise<void>; readonly drop: (error: Error) => void }[] = []
   #over = false
   #signal: (() => void) | undefined
+  /** Something has come since the last batch was gathered. */
+  #woken = false
   #stopping = false
   /** Since when the share of time at work is measured, and how much of that was work. */
   #measured = { since: 0, quietMs: 0, share: 0 }
@@ -39,6 +41,7 @@ export class Lane {
 
   /** There may be work. */
   wake(): void {
+    this.#woken = true
     const signal = this.#signal
     this.#signal = undefined
     signal?.()
@@ -73,14 +76,19 @@ export class Lane {
 
   async #run(): Promise<void> {
     try {
-      while (!this.#stopping) {
-        if (this.#mailbox.size === 0 && this.#between.length === 0) await this.#quiet()
+      for (let idle = false; !this.#stopping;) {
+        if ((idle || this.#mailbox.size === 0) && this.#between.length === 0) await this.#quiet()
         // One turn lets more results gather: batches grow with load by themselves.
         await this.#clock.turn()
-        // Only what is there by now: `stop` puts the next in as soon as one is over, and would keep the batches out for ever.
-        for (const { run } of this.#between.splice(0)) await run()
-        await this.#step.run()
+        if (this.#between.length > 0) {
+          await this.#step.settle()
+          // Only what is there by now: `stop` puts the next in as soon as one is over, and would keep the batches out for ever.
+          for (const { run } of this.#between.splice(0)) await run()
+        }
+        this.#woken = false
+        idle = !(await this.#step.run())
       }
+      await this.#step.settle()
       for (const { run } of this.#between.splice(0)) await run()
     } catch (error) {
       this.#stopping = true
@@ -92,11 +100,13 @@ export class Lane {
   }
 
   async #quiet(): Promise<void> {
+    if (this.#woken) return
     const from = this.#clock.monotonic()
+    const committing = this.#step.committing
     await new Promise<void>((resolve) => (this.#signal = resolve))
     const now = this.#clock.monotonic()
     const measured = this.#measured
-    measured.quietMs += now - from
+    if (!committing) measured.quietMs += now - from
     const ms = now - measured.since
     if (ms < 1_000) return
     this.#measured = { since: now, quietMs: 0, share: Math.max(0, 1 - measured.quietMs / ms) }

@@ -1,7 +1,8 @@
 // What has come in and was not looked at yet: a box for each instance, and whose turn it is.
 //
 // M1  The items of one box are taken in the order in which they came; what a failed or full batch gives back stands at the head.
-// M2  Among boxes: higher priority first; then fairness keys take turns; then first come, first served.
+// M2  Among boxes: higher priority first; then fairness keys take turns; then first come, first served. A box that holds many items
+//     gives some, and comes again.
 import type { Input } from '../core/model.ts'
 import type { CallFailure } from '../machine/definition.ts'
 import type { Delivery, Letter, Target } from '../store/store.ts'
@@ -106,7 +107,9 @@ export class Mailbox {
   readonly #levels = new Map<number, Level>()
   #order: number[] = []
   readonly #rank: (item: Item) => Rank
-  /** Items in all boxes. */
+  /** Items that wait for the commit in flight. */
+  #aside: Item[] = []
+  /** Items in all boxes, and those that were put aside. */
   size = 0
 
   constructor(rank: (item: Item) => Rank) {
@@ -139,18 +142,44 @@ export class Mailbox {
     }
   }
 
-  /** Takes whole boxes whose turn it is, until there are `limit` items or more. */
+  /** Keeps gathered items out of the next gathering, until `bringBack`. */
+  putAside(item: Item): void {
+    this.#aside.push(item)
+    this.size += 1
+  }
+
+  /** Gives back what was put aside, before all that came since. */
+  bringBack(): void {
+    if (this.#aside.length === 0) return
+    const items = this.#aside
+    this.#aside = []
+    this.size -= items.length
+    this.putBack(items)
+  }
+
+  /**
+   * Takes boxes whose turn it is, until there are `limit` items or more; of one box no more than that. In rounds, the first items of all boxes
+   * before the second ones: what a batch has no time for are then items of full boxes, and a flood for one instance keeps no other waiting.
+   */
   gather(limit: number): Item[] {
     const items: Item[] = []
     for (const priority of this.#order) {
       const level = this.#levels.get(priority)
-      while (level !== undefined && items.length < limit) {
-        const names = level.take(limit - items.length)
+      const rounds: Item[][] = []
+      for (let count = items.length; level !== undefined && count < limit;) {
+        const names = level.take(limit - count)
         if (names.length === 0) break
-        for (const name of names) this.#empty(name, items)
+        for (const name of names) count += this.#take(name, limit, rounds)
       }
+      for (const round of rounds) for (const item of round) items.push(item)
     }
     return items
+  }
+
+  /** Takes all there is. */
+  clear(): readonly Item[] {
+    this.bringBack()
+    return this.gather(Infinity)
   }
 
   /** Takes all that is in one box, out of turn. */
@@ -177,7 +206,7 @@ export class Mailbox {
 
   /** When the oldest item came, by the monotonic clock; undefined: there is none. Looks at the first of each box. */
   oldest(): number | undefined {
-    let oldest: number | undefined
+    let oldest = this.#aside[0]?.since
     for (const box of this.#boxes.values()) {
       const first = box.items[0]
       if (first !== undefined && (oldest === undefined || first.since < oldest)) oldest = first.since
@@ -207,11 +236,19 @@ export class Mailbox {
     level.add(box.fair, name)
   }
 
-  #empty(name: string, into: Item[]): void {
+  /** Up to so many of one box. What is left of it comes behind the others. Answers how many it has taken. */
+  #take(name: string, limit: number, rounds: Item[][]): number {
     const box = this.#boxes.get(name)
-    if (box === undefined) return
-    for (const item of box.items) into.push(item)
-    this.size -= box.items.length
-    this.#boxes.delete(name)
+    if (box === undefined) return 0
+    const whole = box.items.length <= limit
+    const taken = whole ? box.items : box.items.splice(0, limit)
+    for (let i = 0; i < taken.length; i++) (rounds[i] ??= []).push(taken[i]!)
+    this.size -= taken.length
+    if (whole) this.#boxes.delete(name)
+    else {
+      box.queued = false
+      this.#queue(name, box)
+    }
+    return taken.length
   }
 }

@@ -208,6 +208,7 @@ export class Parts {
         onRead: (error, failures) => this.#unreadable(error, failures),
         fenced: () => this.#fenced(),
         broken: (error) => host.onBroken(error),
+        wake: () => this.lane.wake(),
         unwritable: (item, error) => unwritable({ host, committer, cache, placeOfWaiting, read }, item, error),
       },
       { transitions: 1_000, bytes: 1024 * 1024, ms: 25, items, leaseMs },

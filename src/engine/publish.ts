@@ -77,7 +77,7 @@ export class Publisher {
   }
 
   #number(batch: Batch, partition: number, after: number): { readonly offset: number; readonly stamp: number } {
-    const { head, stamp } = batch.heads.get(partition) ?? this.#ports.ownership.head(partition)
+    const { head, stamp } = batch.headOf(partition) ?? this.#ports.ownership.head(partition)
     const next = { head: head + 1, stamp: Math.max(batch.now * STAMPS_PER_MS, stamp, after) + 1 }
     batch.heads.set(partition, next)
     return { offset: next.head, stamp: next.stamp }

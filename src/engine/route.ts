@@ -111,8 +111,9 @@ export class Router {
       reply?.({ fate: 'lost', entries: [] })
       return
     }
-    // What stands in the box already came before.
-    for (const older of this.#mailbox.takeAll(item.box)) batch.hops.push(older)
+    // What stands in the box already came before. Of an instance of the batch in flight it is taken when that has settled.
+    if (batch.ahead?.holds(item.box) !== true)
+      for (const older of this.#mailbox.takeAll(item.box)) batch.hops.push(older)
     batch.hops.push(item)
   }
 

@@ -1,11 +1,13 @@
 // The one place where the durable promise is kept: gather → (load → transition)* → commit → release.
 //
-// Owns: one lane, which has one batch at a time and one commit in flight. Does not own: what comes in (mailbox.ts), which
+// Owns: one lane, which has one commit in flight and computes one batch meanwhile. Does not own: what comes in (mailbox.ts), which
 // partitions are ours (ownership.ts), the attempts that a commit lets start (attempts.ts).
 //
-// S1  Transitions are computed on committed state only: nothing is computed while a commit is in flight.
+// S1  Transitions are computed on committed state only: while a commit is in flight nothing is computed of an instance that it touches. What
+//     has come for such a one is put aside; what a transition sends to it is held until that commit has settled.
 // S2  When a commit is not applied, every instance that it touched leaves the cache, its items go back to the head of their
-//     boxes in order, and heads, stamps and sums that were given out are forgotten (they live in the batch).
+//     boxes in order, and heads, stamps and sums that were given out are forgotten (they live in the batch). So it is with the batch
+//     that was computed meanwhile, which counts on those heads: it is sent only when the one before it is applied.
 // S3  What a batch lets happen (replies, attempts, timers, lifecycle events) happens after its commit is applied, never before.
 // S4  A number that was sent with a change is never used for another change: before a batch is changed it is burnt.
 // S5  A change that can never be written is made smaller until one instance is alone with it, and that one stalls.
@@ -17,7 +19,7 @@ import type { Found, ReceiptRow, Store } from '../store/store.ts'
 import { Batch, touchedOf, type Touched } from './batch.ts'
 import type { Booker } from './book.ts'
 import { entryOf, type Cache, type Entry } from './cache.ts'
-import type { Committer } from './commit.ts'
+import type { Committed, Committer } from './commit.ts'
 import { receiptKey, receiptTarget } from './ledger.ts'
 import type { EventLetter, Item, Mailbox } from './mailbox.ts'
 import type { Numbers } from './numbers.ts'
@@ -71,6 +73,15 @@ export interface StepPorts {
   readonly broken: (error: unknown) => void
   /** An instance whose rows the store can never take. */
   readonly unwritable: (item: Item, error: unknown) => Promise<void>
+  /** A commit has settled: there may be more to do. */
+  readonly wake: () => void
+}
+
+/** A batch on its way to the store. */
+interface Flight {
+  readonly batch: Batch
+  readonly result: Promise<Committed>
+  failed: boolean
 }
 
 /** Items that are gathered at least, however slow they are. */
@@ -103,8 +114,8 @@ export class Step {
   #narrow: number | undefined
   /** Reads that have failed in a row. */
   #failures = 0
-  /** Boxes of this batch whose instance was erased. */
-  readonly #stones = new Set<string>()
+  /** The commit in flight; one that has failed stays here until that is dealt with. */
+  #flight: Flight | undefined
   /** How many items are gathered at once: as many as a batch has had time for lately. */
   #room: number
 
@@ -114,27 +125,75 @@ export class Step {
     this.#room = settings.items
   }
 
-  /** One batch. False: there was nothing to do. */
+  /** Whether a commit is in flight. */
+  get committing(): boolean {
+    return this.#flight !== undefined
+  }
+
+  /** One batch, until it is sent. False: there is nothing to do before something comes, or the commit in flight has settled. */
   async run(): Promise<boolean> {
-    const items = await this.#own(this.#gather())
+    if (this.#flight?.failed === true || this.#narrow !== undefined) await this.settle()
+    const ahead = this.#flight?.batch
+    const items = await this.#own(this.#gather(ahead))
     if (items.length === 0) return false
-    const batch = await this.#computed(items)
+    const batch = await this.#computed(items, ahead)
     if (batch === undefined) return true
-    try {
-      await this.#commit(batch)
-    } catch (error) {
-      this.#undo(batch)
-      throw error
-    }
+    if (!(await this.#cleared(batch))) return true
+    this.#send(batch)
+    if (this.#narrow !== undefined) await this.settle()
     return true
   }
 
-  /** Boxes come whole; who looks for a bad row wants no more than so many items. */
-  #gather(): readonly Item[] {
+  /** Waits until no commit is in flight, and does what a failed one asks for. */
+  async settle(): Promise<void> {
+    const flight = this.#flight
+    if (flight === undefined) return
+    const result = await this.#resultOf(flight)
+    if (this.#flight !== flight) return
+    this.#flight = undefined
+    this.#undo(flight.batch)
+    if (result.kind === 'rejected') await this.#narrower(flight.batch, result.error)
+    else if (result.kind === 'fenced') await this.#ports.fenced()
+    else if (result.kind === 'broken') this.#ports.broken(result.error)
+  }
+
+  async #resultOf(flight: Flight): Promise<Committed> {
+    try {
+      return await flight.result
+    } catch (error) {
+      this.#flight = undefined
+      this.#undo(flight.batch)
+      throw error
+    }
+  }
+
+  /** Boxes come whole; who looks for a bad row wants no more than so many items. What the batch in flight touches is put aside. */
+  #gather(ahead: Batch | undefined): readonly Item[] {
     const { mailbox } = this.#ports
     const items = mailbox.gather(this.#narrow ?? this.#room)
     if (this.#narrow !== undefined && items.length > this.#narrow) mailbox.putBack(items.splice(this.#narrow))
-    return items
+    if (ahead === undefined) return items
+    return items.filter((item) => {
+      const busy = ahead.holds(item.box)
+      if (busy) mailbox.putAside(item)
+      return !busy
+    })
+  }
+
+  /** Waits for the commit that a batch was computed beside. False: it has failed, and nothing of this batch has happened. */
+  async #cleared(batch: Batch): Promise<boolean> {
+    const flight = this.#flight
+    if (flight !== undefined && flight.batch === batch.ahead) await flight.result.catch(() => {})
+    if (this.#follows(batch)) return true
+    this.#undo(batch)
+    await this.settle()
+    return false
+  }
+
+  /** Whether the batch before this one is applied; then nothing of that one stands in its way any more. */
+  #follows(batch: Batch): boolean {
+    if (batch.ahead === undefined || batch.ahead.applied) batch.ahead = undefined
+    return batch.ahead === undefined
   }
 
   /** I2: what was posted for a partition that is not ours any more goes on to its owner. */
@@ -145,13 +204,14 @@ export class Step {
     return items.filter(({ partition }) => ownership.has(partition))
   }
 
-  /** The batch of these items; undefined: the store could not be read. Then nothing has happened, and it is tried again soon. */
-  async #computed(items: readonly Item[]): Promise<Batch | undefined> {
+  /** The batch of these items; undefined: the store could not be read, or the batch before it has failed. Then nothing has happened, and it is
+   *  tried again soon. */
+  async #computed(items: readonly Item[], ahead: Batch | undefined): Promise<Batch | undefined> {
     const { mailbox, now, onRead } = this.#ports
     let batch: Batch | undefined
     try {
-      batch = new Batch(await reading(now), this.#narrow === 1)
-      await this.#compute(batch, items)
+      batch = new Batch(await reading(now), this.#narrow === 1, ahead)
+      if (!(await this.#compute(batch, items))) return undefined
       this.#failures = 0
       this.#fit(batch, items.length)
       return batch
@@ -173,16 +233,25 @@ export class Step {
     else this.#room = Math.min(items, Math.max(ROOM_MIN, gathered - leftovers.length))
   }
 
-  /** Waves: the targets of local hops are known only after a transition. Parents are told when all else is quiet. */
-  async #compute(batch: Batch, items: readonly Item[]): Promise<void> {
+  /**
+   * Waves: the targets of local hops are known only after a transition. Parents are told when all else is quiet, and what is for an
+   * instance of the batch in flight comes last. False: that batch has failed, and this one is undone.
+   */
+  async #compute(batch: Batch, items: readonly Item[]): Promise<boolean> {
     const { clock, booker } = this.#ports
     const startedAt = clock.monotonic()
     const full = (): boolean =>
       batch.transitions >= this.#settings.transitions ||
       batch.bytes >= this.#settings.bytes ||
       clock.monotonic() - startedAt >= this.#settings.ms
-    for (let wave = items; wave.length > 0 || booker.tellParents(batch); wave = this.#hops(batch)) {
-      if (wave.length === 0) continue
+    for (let wave = items; ; wave = this.#hops(batch)) {
+      if (wave.length === 0) {
+        if (booker.tellParents(batch)) continue
+        if (batch.held.length === 0) return true
+        if (!(await this.#cleared(batch))) return false
+        this.#letHeld(batch)
+        continue
+      }
       for (const item of wave) if (!isHop(item)) batch.roots.push(item)
       const found = await reading(() => this.#load(batch, wave))
       let over = batch.transitions > 0 && full()
@@ -197,10 +266,22 @@ export class Step {
     }
   }
 
+  /** What the wave before it sent; of that, what is for an instance of the batch in flight is held. */
   #hops(batch: Batch): readonly Item[] {
-    const { hops } = batch
+    const { hops, ahead } = batch
     batch.hops = []
-    return hops
+    if (ahead === undefined) return hops
+    return hops.filter((item) => {
+      const busy = ahead.holds(item.box)
+      if (busy) batch.held.push(item)
+      return !busy
+    })
+  }
+
+  /** What was held goes on, behind what came for its boxes before. */
+  #letHeld(batch: Batch): void {
+    const { mailbox } = this.#ports
+    for (const item of batch.held.splice(0)) batch.hops.push(...mailbox.takeAll(item.box), item)
   }
 
   /** It goes no further in this batch, or stands behind one that does not. */
@@ -251,7 +332,7 @@ export class Step {
   async #lookForStones(batch: Batch, missing: ReadonlyMap<string, Item>): Promise<void> {
     for (const [box, { target }] of missing)
       if (batch.touched.get(box)?.instance === null && (await this.#ports.store.tombstone(target)) !== null)
-        this.#stones.add(box)
+        batch.stones.add(box)
   }
 
   #touch(batch: Batch, item: Item, before: Entry): void {
@@ -267,12 +348,13 @@ export class Step {
     const { input } = item
     if (input.kind === 'event') {
       const before = batch.hops.length
+      batch.letters.add(item.box)
       publisher.letter(batch, item, input as EventLetter)
       for (const { box } of batch.hops.slice(before)) behind.add(box)
       return
     }
     const touched = batch.touched.get(item.box) ?? this.#stranger(batch, item)
-    if (touched.instance === null && this.#stones.has(item.box)) {
+    if (touched.instance === null && batch.stones.has(item.box)) {
       booker.removed(batch, item)
       return
     }
@@ -315,26 +397,38 @@ export class Step {
     return true
   }
 
-  async #commit(batch: Batch): Promise<void> {
-    const { committer, release, clock } = this.#ports
+  /** Sends a batch. What it lets happen happens as soon as it is applied; a failure waits for the next turn. */
+  #send(batch: Batch): void {
+    const { committer, release, clock, wake } = this.#ports
     const startedAt = clock.monotonic()
-    const result = await committer.commit(batch.change())
-    this.#stones.clear()
-    if (result.kind === 'applied') {
-      this.#applied(batch, result.inbox)
-      release(batch, clock.monotonic() - startedAt)
-      this.#narrow = this.#narrow === undefined || this.#narrow >= this.#settings.items ? undefined : this.#narrow * 2
-      return
-    }
-    this.#undo(batch)
-    if (result.kind === 'rejected') await this.#narrower(batch, result.error)
-    else if (result.kind === 'fenced') await this.#ports.fenced()
-    else if (result.kind === 'broken') this.#ports.broken(result.error)
+    const result = committer.commit(batch.change()).then((said) => {
+      if (said.kind === 'applied') {
+        this.#flight = undefined
+        this.#applied(batch, said.inbox)
+        release(batch, clock.monotonic() - startedAt)
+        this.#wider()
+      } else flight.failed = true
+      return said
+    })
+    const flight: Flight = { batch, result, failed: false }
+    this.#flight = flight
+    // A bug of ours, in what is released: whoever settles throws it.
+    result.catch(() => {
+      flight.failed = true
+      this.#flight = flight
+    })
+    void result.then(wake, wake)
+  }
+
+  #wider(): void {
+    this.#narrow = this.#narrow === undefined || this.#narrow >= this.#settings.items ? undefined : this.#narrow * 2
   }
 
   #applied(batch: Batch, rows: readonly number[]): void {
     const { mailbox, ownership, wrote } = this.#ports
+    batch.applied = true
     ownership.committed(batch.heads)
+    mailbox.bringBack()
     for (const { item, row } of batch.leftovers) if (row >= 0) wrote(rows[row] ?? 0, item.partition)
     mailbox.putBack(batch.leftovers.map(({ item, row }) => (row < 0 ? item : withRow(item, rows[row]))))
   }
@@ -343,7 +437,8 @@ export class Step {
   #undo(batch: Batch): void {
     const { cache, mailbox } = this.#ports
     for (const box of batch.touched.keys()) cache.delete(box)
-    const roots = new Set([...batch.roots, ...batch.hops.filter((item) => !isHop(item))])
+    mailbox.bringBack()
+    const roots = new Set([...batch.roots, ...[...batch.hops, ...batch.held].filter((item) => !isHop(item))])
     for (const { item, row } of batch.leftovers) if (row < 0 && !isHop(item)) roots.add(item)
     mailbox.putBack([...roots])
   }
@@ -351,7 +446,8 @@ export class Step {
   /** One row is at fault: smaller batches, until one item is alone with it. */
   async #narrower(batch: Batch, error: unknown): Promise<void> {
     const { roots, alone } = batch
-    this.#narrow = Math.max(1, Math.floor(new Set(roots).size / 2))
+    // A hop takes along what waits for its target: there may be more roots than were gathered, and their number would not fall.
+    this.#narrow = Math.max(1, Math.floor(Math.min(new Set(roots).size, this.#narrow ?? Infinity) / 2))
     const [only] = roots
     // One item may have touched many instances: alone it writes its own, and what it emits goes by the inbox.
     if (!alone || only === undefined) return

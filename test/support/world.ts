@@ -62,7 +62,8 @@ export class World {
   /** A new door to the store. */
   door(path = join(this.folder, 'world.db')): Store {
     if (this.#memory !== undefined) return this.#memory.store()
-    return sqliteStore(path, { clock: this.clock, random: seededRandom(this.#seed++) })
+    // A thread would answer in a time that the hand does not turn.
+    return sqliteStore(path, { clock: this.clock, random: seededRandom(this.#seed++), large: Infinity })
   }
 
   /** A worker that is not started. */

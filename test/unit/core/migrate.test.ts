@@ -130,6 +130,28 @@ describe('before the message that touched it, as a row of its own', () => {
   })
 })
 
+test('a timer that was due leads to where the message is taken: it does not wait there until somebody else comes', () => {
+  const aside = (version: number) =>
+    machine('order', {
+      version,
+      data: oldData,
+      receives: [Go],
+      initial: 'aside',
+      states: { aside: { after: { '1 minute': 'open' } }, open: { on: { go: 'end' } }, end: { final: 'done' } },
+    })
+  const p = play(aside(1), { cents: 5 })
+  p.now += HOUR
+  p.deploy(aside(2))
+  expect(p.send(Go({}))).toMatchObject({ fate: 'applied' })
+  expect(p.journal.map(({ cause, to }) => `${cause.kind} ${to}`)).toEqual([
+    'start aside',
+    'migrate aside',
+    'timer open',
+    'message end',
+  ])
+  expect(p.waiting).toEqual([])
+})
+
 describe('the same state name: open call, timers and waiting messages are kept', () => {
   test('timers, though new ones were written', () => {
     const p = begun()

@@ -37,6 +37,25 @@ describe('the mailbox', () => {
     post('u', 0)
     expect(idsOf(boxes.gather(2))).toBe('u0 b1')
   })
+
+  test('a flood for one box keeps no other waiting, though a batch has time for a few items only', () => {
+    const boxes = mailbox()
+    const post = (id: string, since: number): void => boxes.post({ ...item(id), since })
+    for (let n = 0; n < 50; n++) post('a0', n)
+    const [seen, others]: [number[], string[]] = [[], []]
+    for (let n = 0; boxes.size > 0; n++) {
+      if (n < 5) post(`a${n + 1}`, 0)
+      const gathered = boxes.gather(10)
+      expect(gathered.length).toBeLessThan(20)
+      for (const { target, since } of gathered.slice(0, 4)) {
+        if (target.id === 'a0') seen.push(since)
+        else others.push(target.id)
+      }
+      if (n < 5) expect(others).toHaveLength(n + 1)
+      boxes.putBack(gathered.slice(4))
+    }
+    expect(seen).toEqual(Array.from({ length: 50 }, (_, n) => n))
+  })
 })
 
 test('turns: priority, then fairness keys, then first come', () => {
