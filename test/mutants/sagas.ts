@@ -51,4 +51,13 @@ export const sagas: readonly Mutant[] = [
     replace: "settledBy({ code: 'within', message, outcome: 'not done' })",
     breaks: 'A payment that took too long is believed not made, and is never given back.',
   },
+  {
+    name: 'undo-gives-up',
+    invariants: ['I8'],
+    file: 'src/machine/saga-compile.ts',
+    find: "cancelRule: 'undoing',",
+    replace:
+      "cancelRule: 'undoing',\n    fail: new Map([['*', wayBack(before, (given) => dataOf(given).steps ?? {}, undefined)]]),",
+    breaks: 'When the refund fails five times the saga ends as undone, and the money is gone.',
+  },
 ]

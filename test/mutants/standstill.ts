@@ -47,4 +47,13 @@ export const standstill: readonly Mutant[] = [
     breaks: 'A service that never answers keeps a saga from being undone.',
     by: ['liveness'],
   },
+  {
+    name: 'a-bad-row-is-tried-for-ever',
+    invariants: ['I10'],
+    file: 'src/engine/step.ts',
+    find: 'if (!alone || only === undefined) return',
+    replace: 'if (!alone || only !== undefined) return',
+    breaks: 'One row that the database refuses stops every instance of its worker.',
+    by: ['I10', 'liveness'],
+  },
 ]

@@ -26,6 +26,9 @@ export interface NetworkFaults {
   readonly slowMs: number
 }
 
+/** The id of instances whose rows the store refuses from first to last: nothing of them is ever there, and nobody else may suffer by it. */
+export const OUTCAST = 'outcast'
+
 /** Nothing goes wrong, though nothing is instantaneous. */
 export const CALM: NetworkFaults = { lost: 0, unanswered: 0, late: 0, slow: 0, slowMs: 0 }
 
@@ -93,7 +96,7 @@ export class Network {
       answer: (call) => way.answer(call),
       written: this.#o.written,
       isBad: ({ id, status }) => {
-        const bad = status !== 'stalled' && this.badRows.has(id)
+        const bad = status !== 'stalled' && (id === OUTCAST || this.badRows.has(id))
         if (bad) this.#o.coverage.add('fault a row is refused')
         return bad
       },

@@ -103,8 +103,10 @@ class Simulation {
     operators.stop()
     if (setting.size.deploys) this.#deployAll()
     const endMs = scheduler.nowMs + CALM_MS
-    while (this.#sound && scheduler.nowMs < endMs && !this.#over()) await this.#calmly()
+    await this.#calmUntil(endMs)
     await this.#until(scheduler.nowMs + setting.afterMs)
+    // A service that was slow may have answered just now.
+    await this.#calmUntil(endMs)
     if (this.#sound) {
       invariants.laws()
       this.#judge(violations)
@@ -144,6 +146,11 @@ class Simulation {
     const end = await scheduler.run({ reached: () => !this.#sound, untilMs: ms, steps })
     if (end === 'steps') violations.add('liveness', `after ${scheduler.steps} steps it is not over`)
     if (end === 'idle') violations.add('liveness', 'nothing is left that could ever move')
+  }
+
+  /** Until all has come to its end, or that time. */
+  async #calmUntil(endMs: number): Promise<void> {
+    while (this.#sound && this.#ground.scheduler.nowMs < endMs && !this.#over()) await this.#calmly()
   }
 
   /** A stretch of the time in which nothing goes wrong; an operator retries what has stalled. */

@@ -1,6 +1,7 @@
 // What is asked of the system in one run, and when: drawn from the seed, before anything begins.
 import type { SeededRandom } from '../../base/random.ts'
 import { Note } from './builds.ts'
+import { OUTCAST } from './network.ts'
 import type { Wish } from './wish.ts'
 import {
   Add,
@@ -53,6 +54,9 @@ export function planWorkload(random: SeededRandom, size: WorkloadSize): readonly
   some(size.checkouts, (id, beginMs) => planCheckout(random, id, beginMs, at), 'c')
   some(size.counters, (id, beginMs) => planCounter(random, id, beginMs, size, at), 'n')
   some(size.pools, (id, beginMs) => planPool(random, id, beginMs, at), 'p')
+  const target = { machine: counter.name, id: OUTCAST }
+  if (size.counters > 0 && random.chance(0.3))
+    at(random.int(size.spanMs), { do: 'start', target, data: { ids: [], rests: 0 } })
   return plan
 }
 

@@ -66,6 +66,9 @@ export interface WorldFault {
 }
 
 const LATE_MS = 6_000
+/** A service that breaks is down, now and then: for more attempts than one call may have. */
+const DOWN_CHANCE = 0.1
+const DOWN_ATTEMPTS = 12
 /** What says that it lives works as long as it takes to say so that often, at most. */
 const WORK_BEATS = 4
 
@@ -76,6 +79,8 @@ export class World {
   readonly #randoms: ReadonlyMap<string, SeededRandom>
   readonly #attempts = new Map<string, number>()
   readonly #only: ReadonlyMap<string, WorldFault['course']> | undefined
+  /** By activity: attempts that will meet a service that is down. */
+  readonly #down = new Map<string, number>()
   /** What did not go well so far. */
   readonly happened: WorldFault[] = []
   readonly records = new Map<string, KeyRecord>()
@@ -189,10 +194,16 @@ export class World {
   }
 
   #drawn(activity: string): Course {
-    let left = this.#randoms.get(activity)!.next()
+    const random = this.#randoms.get(activity)!
+    let left = random.next()
+    const down = this.#down.get(activity) ?? 0
+    if (down > 0) this.#down.set(activity, down - 1)
+    if (down > 0 && this.courses.broken !== undefined) return 'broken'
     for (const course of ['broken', 'unheard', 'silent', 'late'] as const) {
       left -= this.courses[course] ?? 0
-      if (left < 0) return course
+      if (left >= 0) continue
+      if (course === 'broken' && random.chance(DOWN_CHANCE)) this.#down.set(activity, DOWN_ATTEMPTS)
+      return course
     }
     return 'well'
   }
