@@ -28,6 +28,8 @@ export async function runBlock({ from, seeds, options }: Block): Promise<BlockRe
   const sums: Record<string, number> = {}
   const counts: Record<string, number> = {}
   const failures: Failure[] = []
+  // Nobody reads where an error came from in a run that goes well.
+  Error.stackTraceLimit = 0
   for (let seed = from; seed < from + seeds; seed++) {
     const report = await simulate({ ...options, seed })
     for (const name of ['steps', 'commits', 'transitions', 'virtualMs'] as const)
@@ -41,7 +43,9 @@ export async function runBlock({ from, seeds, options }: Block): Promise<BlockRe
 
 /** The same run once more, as a story. */
 async function told(seed: number, options: Block['options']): Promise<string> {
+  Error.stackTraceLimit = 30
   const { violations, story, trace } = await simulate({ ...options, seed, story: true })
+  Error.stackTraceLimit = 0
   const broken = violations.slice(0, 20).map((v) => `seed ${seed}, step ${v.step}: ${v.invariant}: ${v.text}`)
   return [trace, story.split('\n').slice(-LINES).join('\n'), ...broken].filter((text) => text !== '').join('\n')
 }

@@ -67,7 +67,7 @@ async function many(): Promise<void> {
   console.log(coverageTable(report.counts))
   console.log(summary(report))
   if (values.json !== undefined) record(values.json, startedAt, report)
-  const missing = unmet(report.counts)
+  const missing = unmet(report)
   if (values.coverage && missing.length > 0) console.log(`never met: ${missing.join(', ')}`)
   if (report.failures.length > 0 || (values.coverage && missing.length > 0)) process.exitCode = 1
 }
@@ -109,7 +109,7 @@ async function shrunk(from: number): Promise<void> {
   const onSmaller = (smaller: Plan): void => console.log(`  ${sizeOf(smaller)}`)
   console.log(`seed ${seed} breaks ${first.invariant}: ${first.text}\n  ${sizeOf(plan)}`)
   const withinMs = Number(values.within) * 1_000
-  const small = await shrink(plan, { invariant: first.invariant, clock: systemClock, withinMs, onSmaller })
+  const small = await shrink(plan, { violation: first, clock: systemClock, withinMs, onSmaller })
   const report = await runPlan(small, { story: true })
   console.log(`\n${report.story}`)
   const [last] = report.violations

@@ -49,6 +49,8 @@ export interface SimulationReport {
 /** Once the faults have stopped all must be over in that time: the longest timers of the machines, several times. */
 const CALM_MS = 5 * 60_000
 const CHUNK_MS = 4_000
+/** What is broken draws more after it: the story tells the first. */
+const BROKEN_MAX = 4
 
 /** Runs one seed. Never throws for what the system under test does: that is in the report. */
 export async function simulate(o: SimulateOptions): Promise<SimulationReport> {
@@ -111,7 +113,8 @@ class Simulation {
       invariants.laws()
       this.#judge(violations)
     }
-    for (const { invariant, text } of violations.all) story.tell('broken', () => `${invariant}: ${text}`)
+    for (const { invariant, text } of violations.all.slice(0, BROKEN_MAX))
+      story.tell('broken', () => `${invariant}: ${text}`)
     return this.#report()
   }
 

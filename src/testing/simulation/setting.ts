@@ -40,12 +40,12 @@ export function drawSetting(random: SeededRandom, o: SettingOptions): Setting {
   // The id of a child that retention took rests as long as receipts do: its parent could not give it a new life.
   const pools = retention.endedMs === undefined ? drawn.pools : 0
   // Now and then it runs out while a few calls of the store are on their way: ownership changes all the time.
-  const leaseMs = random.chance(0.03) ? 150 : random.pick([600, 2_000, 2_000, 6_000, 6_000, 6_000])
+  const leaseMs = random.chance(0.03) ? 150 : random.pick([600, 2_000, 2_000, 6_000, 6_000, 6_000, 6_000, 6_000])
   const tuning = {
     batchItems: random.pick([1, 3, 1_000]),
     cacheBytes: random.pick([0, 64 * 1024 * 1024]),
     allRemote: random.chance(0.25),
-    pollMs: random.pick([100, 500, 500, 2_000, 2_000]),
+    pollMs: random.pick([100, 500, 500, 2_000, 2_000, 2_000, 2_000, 2_000]),
   }
   return {
     size: { ...drawn, pools, ...o.size },

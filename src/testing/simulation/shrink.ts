@@ -6,11 +6,12 @@ import type { Clock } from '../../base/clock.ts'
 import type { Plan } from './plan.ts'
 import { runPlan } from './run.ts'
 import type { Setting } from './setting.ts'
+import type { Violation } from './violation.ts'
 
 /** How to shrink. */
 export interface ShrinkOptions {
-  /** The promise that is broken, as the first violation names it. */
-  readonly invariant: string
+  /** What is broken: a smaller run must break the same promise in the same words, whoever and whatever numbers it names. */
+  readonly violation: Violation
   readonly clock: Clock
   /** Default 60,000. */
   readonly withinMs?: number
@@ -61,7 +62,7 @@ class Shrinking {
   async #try(candidate: Plan | undefined): Promise<boolean> {
     if (candidate === undefined || this.#late) return false
     const { violations } = await runPlan(candidate, { stepsMax: STEPS_MAX })
-    if (violations[0]?.invariant !== this.#o.invariant) return false
+    if (!violations.some((one) => isLike(one, this.#o.violation))) return false
     this.#best = candidate
     this.#o.onSmaller?.(candidate)
     return true
@@ -95,6 +96,17 @@ class Shrinking {
     }
   }
 }
+
+/** A message that nobody ever hears breaks liveness too, in other words than a worker that never comes back. */
+const isLike = (one: Violation, other: Violation): boolean =>
+  one.invariant === other.invariant && wordsOf(one) === wordsOf(other)
+const wordsOf = ({ text }: Violation): string =>
+  text
+    .split(/[:{(]/, 1)
+    .join('')
+    .split(' ')
+    .filter((word) => !/\d/.test(word))
+    .join(' ')
 
 /** A run that takes longer than this has hung for a reason of its own. */
 const STEPS_MAX = 60_000

@@ -30,7 +30,7 @@ export class Witness {
   /** A commit has just taken effect. */
   written(session: string, n: number, rows: ChangeRows): void {
     const { coverage, story } = this.#o
-    if (story.told) story.tell(this.#o.whose(session), () => this.#commitText(n, rows))
+    if (story.told && !isChore(rows)) story.tell(this.#o.whose(session), () => this.#commitText(n, rows))
     for (const row of rows.journal) this.#entry(read<StoredEntry>(row))
     for (const row of rows.instances) this.#condition(row)
     for (const row of rows.waiting) coverage.add(`fate waits for ${read<WaitingRow>(row).waiting.why}`)
@@ -86,6 +86,12 @@ export class Witness {
     return row === undefined ? `instance ${k}` : `${row.machine} ${row.id}`
   }
 }
+
+/** Nothing but receipts and counts. */
+const isChore = (rows: ChangeRows): boolean =>
+  [rows.journal, rows.instances, rows.waiting, rows.deadLetters, rows.read, rows.inbox].every(
+    (list) => list.length === 0,
+  )
 
 function entryText({ cause, outcome, from, to, seq, by }: StoredEntry): string {
   const why = `${cause.kind} ${cause.name}${by === undefined ? '' : ` of ${by}`}`
