@@ -86,10 +86,13 @@ function resolve(draft: Draft, cause: JournalCause, row: Told, action: Action<'r
   const [name, call] = callToResolve(draft, action.call)
   putCall(draft, name, { ...call, settled: settlement(draft, call, action, row.why) })
   const open = openCalls(draft.next)
+  const { stalled } = draft.next
   if (!open.some(([, other]) => diedOut(other))) draft.unstall()
   if (open.length === 0) decideCalls(draft, cause, row)
   if (draft.journal.every((written) => written.cause !== cause)) draft.record(cause, row)
-  return applied
+  // It may have stalled on the answer of another call, which nobody will give again.
+  const other = stalled?.cause?.kind === 'result' && stalled.cause.call !== name
+  return other && draft.next.status === 'live' && open.length > 0 ? { kind: 'applied', again: stalled } : applied
 }
 
 interface Way {

@@ -65,6 +65,29 @@ const exhausted = (data: object = {}) => {
 }
 
 describe('resolve: says how a call ended', () => {
+  test('of one call, where it stalled on the answer of another: that answer is looked at', () => {
+    const m = machine('m', {
+      data: z.object({}),
+      initial: 'a',
+      states: {
+        a: { call: { one: ship, two: ship }, input: { one: () => ({}), two: () => ({}) }, done: 'b' },
+        b: { final: 'done' },
+      },
+    })
+    const p = play(m, {})
+    const { key } = p.instance!.calls!['one']!
+    const answer = { kind: 'done', output: {} } as const
+    const cause = { ...p.base(), kind: 'result', call: 'one', key, attempt: 1, jitter: 0, outcome: answer } as const
+    // As the engine leaves it where the store has refused the rows of that answer.
+    p.instance = {
+      ...p.instance!,
+      status: 'stalled',
+      dueAt: null,
+      stalled: { code: 'STORE_REFUSED', message: '', cause },
+    }
+    p.operate({ do: 'resolve', call: 'two', result: {} })
+    expect(p.instance).toMatchObject({ state: 'b', status: 'done' })
+  })
   test('its result, read by the schema: `done` is taken', () => {
     const p = exhausted()
     expect(p.operate({ do: 'resolve', result: { id: 'x', more: 1 } }, 'told by phone')).toMatchObject({
