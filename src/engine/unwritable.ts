@@ -1,7 +1,7 @@
 // An item whose change the store can never take, alone in its batch. Its instance stalls, and nothing else does.
 import { errorText } from '../base/errors.ts'
 import { carriedMessages, conditionOf, instanceCount, messageCount, Tally } from '../core/counts.ts'
-import type { Instance } from '../core/model.ts'
+import { hasEnded, type Instance, type ResultInput } from '../core/model.ts'
 import { NO_CHANGE, type ReceiptRow, type WaitingRow } from '../store/store.ts'
 import type { Cache } from './cache.ts'
 import type { Committer } from './commit.ts'
@@ -99,7 +99,7 @@ export async function unwritable(ports: UnwritablePorts, item: Item, error: unkn
   const redriven = item.delivery?.deadLetter !== undefined
   const kept = live === undefined || redriven ? undefined : keptRow(item, live, await ports.placeOfWaiting())
   if (kept !== undefined && live !== undefined && (await keeps(ports, item, live, kept, message))) return
-  await drops(ports, item, live, message)
+  await drops(ports, item, instance, message)
 }
 
 /** True: the message stands with its instance, which has stalled. */
@@ -127,22 +127,48 @@ async function keeps(
 async function drops(
   { host, committer, read }: UnwritablePorts,
   item: Item,
-  live: Instance | undefined,
+  found: Instance | undefined,
   message: string,
 ): Promise<void> {
+  const live = found?.status === 'live' ? found : undefined
   const rows = item.inbox === undefined ? [] : [item.inbox]
   const counts = sumsOf(item, live, false).sums
   const stalled = live === undefined ? [] : [stalledBy(live, message, item)]
-  const plain = stalled.map((one) => ({ ...one, stalled: { code: 'STORE_REFUSED', message: REFUSED } }))
+  const bare = found === undefined || hasEnded(found.status) ? [] : [unheard(found, item)]
   const receipts = receiptOf(item, receiptTarget(item), { at: host.time.now(), outcome: 'dead', why: 'STORE_REFUSED' })
   const change = { ...NO_CHANGE, read: rows, counts }
-  for (const more of [{ instances: stalled, receipts }, { instances: stalled }, { instances: plain }])
-    if ((await committer.commit({ ...change, ...more })).kind !== 'rejected') break
+  const kept = [{ instances: stalled, receipts }, { instances: stalled }].filter(() => stalled.length > 0)
+  const ways = [
+    ...kept,
+    { instances: bare, receipts },
+    { instances: bare },
+    { instances: [], counts: sumsOf(item, undefined, false).sums },
+  ]
+  let way = 0
+  while ((await committer.commit({ ...change, ...ways[way] })).kind === 'rejected' && way < ways.length - 1) way += 1
   read(rows)
   tellStalled(host, stalled[0], message)
+  // What an attempt answered is not even kept as what its instance stalled on: a retry lets it be made again, under the same key.
+  if (way >= kept.length)
+    item.booked?.({ nextAt: undefined, failed: { code: 'other', message: REFUSED, outcome: 'unknown' } })
   item.reply?.({ fate: 'bad', code: 'STORE_REFUSED', message: `${REFUSED}: ${message}`, entries: [] })
 }
 const REFUSED = 'the store refuses what this would write'
+
+/** Stalled without what it stalled on. Of an attempt whose answer goes with that nobody knows any more whether it has done its work. */
+function unheard(instance: Instance, { input }: Item): Instance {
+  const bare: Instance =
+    instance.status === 'live'
+      ? { ...instance, status: 'stalled', dueAt: null, stalled: { code: 'STORE_REFUSED', message: REFUSED } }
+      : instance
+  const call = input.kind === 'result' ? instance.calls?.[input.call] : undefined
+  if (input.kind !== 'result' || call?.key !== input.key || call.settled !== undefined || !ends(input)) return bare
+  const calls = { ...instance.calls, [input.call]: { ...call, attempts: input.attempt, unknown: true } }
+  return { ...bare, calls }
+}
+
+const ends = ({ outcome }: ResultInput): boolean =>
+  outcome.kind === 'done' || outcome.kind === 'failure' || outcome.kind === 'unknown'
 
 function tellStalled(host: Host, stalled: Instance | undefined, message: string): void {
   if (stalled === undefined || !host.lifecycle.heard) return
