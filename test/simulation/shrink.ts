@@ -2,11 +2,11 @@
 //
 // By delta debugging over the plan: halves first, then quarters, and so on down to single parts; again from the start until nothing
 // more can be taken away, or the time is over. What is left need not be the smallest run of all, and reads like a story.
-import type { Clock } from '../../base/clock.ts'
-import type { Plan } from './plan.ts'
-import { runPlan } from './run.ts'
-import type { Setting } from './setting.ts'
-import type { Violation } from './violation.ts'
+import type { Clock } from '../../src/base/clock.ts'
+import type { Plan } from '../../src/testing/simulation/plan.ts'
+import { runPlan } from '../../src/testing/simulation/run.ts'
+import type { Setting } from '../../src/testing/simulation/setting.ts'
+import type { Violation } from '../../src/testing/simulation/violation.ts'
 
 /** How to shrink. */
 export interface ShrinkOptions {
