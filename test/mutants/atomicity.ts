@@ -16,9 +16,20 @@ export const atomicity: readonly Mutant[] = [
     name: 'release-before-commit',
     invariants: ['I1', 'I5'],
     file: 'src/engine/step.ts',
-    find: 'const result = await committer.commit(batch.change())',
-    replace: 'const change = batch.change()\n    release(batch, 0)\n    const result = await committer.commit(change)',
+    find: 'const result = committer.commit(batch.change()).then(',
+    replace:
+      'const change = batch.change()\n    this.#ports.release(batch, 0)\n    const result = committer.commit(change).then(',
     breaks: 'A payment is asked for although the order that asks for it was never written.',
+  },
+  {
+    name: 'computes-on-what-is-not-written-yet',
+    invariants: ['I1', 'I3'],
+    file: 'src/engine/step.ts',
+    find: 'return hops.filter((item) => {\n      const busy = ahead.holds(item.box)',
+    replace: 'return hops.filter((item) => {\n      const busy = ahead.holds(item.box) && item.hops < 0',
+    breaks:
+      'A batch goes on from an instance that the commit in flight is just changing, and overwrites what that has done.',
+    by: ['I1', 'I3', 'I4', 'I10', 'liveness'],
   },
   {
     name: 'rows-of-what-had-waited-are-not-written',

@@ -112,15 +112,6 @@ export const messages: readonly Mutant[] = [
     breaks: 'An instance stands stalled over a weekend, and on Monday all that was sent to it has died of old age.',
   },
   {
-    name: 'kept-for-ever',
-    invariants: ['I4', 'I6'],
-    file: 'src/core/outcome.ts',
-    find: 'for (const { until } of draft.waiting) due = Math.min(due, until ?? Infinity)',
-    replace: '',
-    breaks: 'A message that no state takes waits for ever, and never shows among the dead letters.',
-    by: ['liveness'],
-  },
-  {
     name: 'a-late-copy-starts-an-erased-instance',
     invariants: ['I4'],
     file: 'src/engine/parts.ts',
@@ -128,5 +119,6 @@ export const messages: readonly Mutant[] = [
     replace: 'stones: () => false',
     breaks:
       'A late copy of the message that began an order begins it again when retention has deleted it: a second payment.',
+    by: ['I4', 'liveness'],
   },
 ]

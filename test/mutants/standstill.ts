@@ -7,7 +7,7 @@ export const standstill: readonly Mutant[] = [
     name: 'a-bad-row-ends-the-worker',
     invariants: ['I10'],
     file: 'src/engine/step.ts',
-    find: "if (result.kind === 'rejected') await this.#narrower(batch, result.error)",
+    find: "if (result.kind === 'rejected') await this.#narrower(flight.batch, result.error)",
     replace: "if (result.kind === 'rejected') this.#ports.broken(result.error)",
     breaks: 'One row that the database refuses ends one worker after another.',
     by: ['I10', 'engine'],
