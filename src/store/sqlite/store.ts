@@ -49,12 +49,12 @@ export interface SqliteOptions {
   /** How many names of instances are gathered before they are written in bulk (ids.ts). For tests of Pawl itself. */
   readonly idsInMemory?: number
   /** Rows of the journal from which on a commit is written by a thread (background.ts). Given, `open` waits for that thread; `Infinity`: there
-   *  is none. Default 40: below that the way to the thread takes longer than the writing. */
+   *  is none. Default 100: below that the way to the thread takes longer than the writing. */
   readonly large?: number
 }
 
 const MARK_MS = 2_000
-const LARGE = 40
+const LARGE = 100
 const ID_BYTES = 16
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
