@@ -7,7 +7,6 @@ import { machine } from '../../machine/machine.ts'
 import { command, event } from '../../machine/message.ts'
 import { saga } from '../../machine/saga.ts'
 import { fields } from './schema.ts'
-import type { Deed } from './world.ts'
 
 // ── messages ──
 interface OfOrder {
@@ -112,33 +111,6 @@ const probe = activity('node.probe', {
 })
 /** All activities, without bodies: each life of a worker implements them by the world. */
 export const activities = [reserve, release, charge, refund, mail, boot, probe] as const
-
-/** What the world does for them. */
-export const deeds: readonly Deed[] = [
-  {
-    activity: 'warehouse.reserve',
-    answer: (_, key) => ({ reservationId: `r-${key}` }),
-    failures: [{ code: 'OutOfStock', chance: 0.1 }],
-  },
-  {
-    activity: 'warehouse.release',
-    answer: () => ({}),
-    undoes: ({ reservationId }) => String(reservationId).slice('r-'.length),
-  },
-  {
-    activity: 'payments.charge',
-    answer: (_, key) => ({ paymentId: `p-${key}` }),
-    failures: [{ code: 'Declined', chance: 0.15 }],
-  },
-  { activity: 'payments.refund', answer: () => ({}), undoes: ({ key }) => String(key) },
-  { activity: 'mail.send', answer: (_, key) => ({ id: `m-${key}` }), failures: [{ code: 'Bounced', chance: 0.1 }] },
-  {
-    activity: 'node.boot',
-    answer: (_, key) => ({ address: `a-${key}` }),
-    failures: [{ code: 'NoCapacity', chance: 0.2 }],
-  },
-  { activity: 'node.probe', answer: () => ({ ok: true }) },
-]
 
 // ── machines ──
 interface OrderData {
