@@ -18,8 +18,9 @@ import { boxOf } from './route.ts'
 import { Wait, type Watcher } from './watch.ts'
 import type { Alarm } from './wheel.ts'
 
-/** How often a receipt, or an instance of another worker, is asked for. */
-const POLL_MS = 50
+/** A receipt, or an instance of another worker, is asked for soon, and then at times that double: thousands may wait for a slow one. */
+const POLL_MS = { first: 50, most: 1_000 } as const
+const laterMs = (ms: number): number => Math.min(POLL_MS.most, 2 * ms)
 /** More than this in the boxes, and older than this: outside messages are refused. */
 const OVERLOAD = { items: 50_000, ms: 10_000 } as const
 
@@ -133,7 +134,7 @@ export class Client {
   /** Waits for the receipt that its owner writes. Whoever has not the time races this with a clock. */
   async #receipt(item: Item): Promise<Told> {
     const key = { target: receiptTarget(item), source: item.delivery?.dedup?.source ?? '', id: item.input.id }
-    for (;;) {
+    for (let ms: number = POLL_MS.first; ; ms = laterMs(ms)) {
       // The receipt of what is redriven is of its first coming as long as the dead letter is there. It goes in the commit that writes the
       // new one: where there is none then, somebody else has redriven or discarded it.
       const letter = item.delivery?.deadLetter
@@ -141,7 +142,7 @@ export class Client {
       const [receipt] = decided ? await this.engine.store.receipts([key]) : []
       if (receipt !== undefined) return toldBy(receipt)
       if (letter !== undefined && decided) return goneLetter(letter)
-      await this.pause(POLL_MS)
+      await this.pause(ms)
       this.engine.check()
     }
   }
@@ -187,13 +188,16 @@ export class Client {
   }
 
   async #poll(target: Target, wait: Watcher & { readonly over: boolean }): Promise<void> {
-    for (let before: Instance | undefined; ;) {
+    let before: Instance | undefined
+    for (let ms: number = POLL_MS.first; ; ms = laterMs(ms)) {
       const instance = await this.instance(target)
       const passed = before === undefined ? [] : await this.#passed(before, instance)
       if (wait.told(instance, passed) || wait.over || !this.engine.store.features.sessions) return
+      // What moves is looked at soon again; of its own instances this worker is told.
+      if (instance.seq !== before?.seq) ms = POLL_MS.first
       before = instance
-      if (this.engine.ownership.owns(this.engine.parts.router.partitionOf(target.id))) await this.pause(10 * POLL_MS)
-      else await this.pause(POLL_MS)
+      const own = this.engine.ownership.owns(this.engine.parts.router.partitionOf(target.id))
+      await this.pause(own ? POLL_MS.most : ms)
       if (wait.over) return
       this.engine.check()
     }
