@@ -10,15 +10,8 @@ import type { AttemptContext } from '../../../src/machine/definition.ts'
 import { serviceOf } from '../../../src/machine/definition.ts'
 import { service } from '../../../src/machine/service.ts'
 import type { AnyMachine } from '../../../src/machine/types-machine.ts'
-import {
-  activities,
-  checkout,
-  counter,
-  deeds,
-  machines,
-  order,
-  pool,
-} from '../../../src/testing/simulation/machines.ts'
+import { deeds } from '../../../src/testing/simulation/deeds.ts'
+import { activities, checkout, counter, machines, order, pool } from '../../../src/testing/simulation/machines.ts'
 import type { CommitResult, Store } from '../../../src/store/store.ts'
 import { MortalClock, type HandClock } from '../../support/hand-clock.ts'
 import type { Pair, Place } from './place.ts'
