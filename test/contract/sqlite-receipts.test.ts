@@ -1,9 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { migrations } from '../../src/store/sqlite/schema.ts'
 import { sqliteStore } from '../../src/store/sqlite/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { changeOf, receiptOf } from '../../src/testing/store/fixture.ts'
@@ -88,26 +86,6 @@ test('another retention makes other buckets: what is there already stays and is 
   await retain(5 * MINUTE)
   expect(await outcomeOf('b')).toBe(undefined)
   await clock.advance(DAY)
-  await retain(5 * MINUTE)
-  expect(await outcomeOf('a')).toBe(undefined)
-})
-
-test('buckets of days, of a file of the first schema, are brought forward', async () => {
-  const path = join(folder, 'old.db')
-  const db = new DatabaseSync(path)
-  db.exec(migrations[0]!.sql)
-  db.exec("insert into pawl_meta values ('schema', '1')")
-  const day = Math.floor(clock.now() / DAY)
-  db.prepare(
-    "insert into pawl_receipts values (?, 'order' || char(0) || 'o-1', 'http', 'a', 'h', ?, 'applied', null, null, null)",
-  ).run(day, clock.now())
-  db.close()
-  await store.close()
-  store = sqliteStore(path, { clock })
-  await store.open({})
-  session = (await store.openSession({ build: 'b', leaseMs: 1_000 })).session
-  expect(await outcomeOf('a')).toBe('applied')
-  await clock.advance(DAY + 5 * MINUTE)
   await retain(5 * MINUTE)
   expect(await outcomeOf('a')).toBe(undefined)
 })

@@ -8,14 +8,14 @@ import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import type { Rare } from './rare.ts'
 import {
-  effectsText,
+  causeAndEffects,
   eventIdAt,
   hasOpenCall,
   jsonOrNull,
   kindNumber,
   letterUnit,
   outcomeNumber,
-  shortId,
+  shortText,
   statusNumber,
   timeOfStamp,
   type Owner,
@@ -184,22 +184,26 @@ export class Writer {
 
   #journal(row: JournalRow, owner: RowOwner, tape: Tape): void {
     const { entry } = row
-    const { cause } = entry
+    const number = (name: string): number => this.#names.number(name, tape)
+    const { name, causeId, causeBefore, opened, effects } = causeAndEffects(row, owner, number)
+    // The first row changes all: its text is there already.
+    const change =
+      entry.change === owner.data && owner.dataText !== undefined ? owner.dataText : jsonOrNull(entry.change)
     tape.put(
       'journal',
       row.k,
       entry.seq,
       entry.at,
-      kindNumber(cause.kind),
+      kindNumber(entry.cause.kind),
       outcomeNumber(entry),
-      cause.name,
-      shortId(cause.id, owner.incarnation),
-      cause.at === entry.at ? null : cause.at,
-      entry.from === null ? null : this.#names.number(entry.from, tape),
-      this.#names.number(entry.to, tape),
-      // The first row changes all: its text is there already.
-      entry.change === owner.data && owner.dataText !== undefined ? owner.dataText : jsonOrNull(entry.change),
-      effectsText(row, owner),
+      name,
+      causeId,
+      causeBefore,
+      entry.from === null ? null : number(entry.from),
+      number(entry.to),
+      change === null ? null : shortText(change, owner.incarnation),
+      opened,
+      effects,
     )
   }
 

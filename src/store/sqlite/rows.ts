@@ -1,8 +1,12 @@
 // Between the port's values and the columns of a row. What can be derived is stored as null:
 //
-// – an instance's correlation where it is its incarnation; a cause's time and correlation where they are the journal row's and the
-//   instance's; a cause's id up to the incarnation, which calls and timers begin with, is cut off (`~` stands for it);
+// – an instance's correlation where it is its incarnation;
+// – a cause's id where it is the instance's correlation (of a start) or the key of a call of the row before (of a result); its
+//   correlation where it is the instance's. Its time is how long before the row's it was;
 // – an event's id where it is `e<partition>-<offset>`, its time where it is that of its stamp.
+//
+// A journal row repeats its instance's incarnation in every key that a change holds: one character stands for it there.
+import { callKey } from '../../base/id.ts'
 import { freezeOwnJson } from '../../base/json.ts'
 import type { ChildRecord, Instance, JournalCause, JournalEntry, StoredStatus } from '../../core/model.ts'
 import type {
@@ -190,8 +194,25 @@ export const eventOf = (row: Row, names: Names): EventRow => ({
 
 // ── the journal ──
 
+/** SUBSTITUTE stands for the incarnation. JSON has no control character as it is: it writes them `\u001a`. */
+const ITSELF = '\u001a'
+/** JSON text, written short beside its instance's incarnation. */
+export const shortText = (text: string, incarnation: string): string => text.replaceAll(incarnation, ITSELF)
+/** What `shortText` was given. */
+const longText = (text: string, incarnation: string): string => text.replaceAll(ITSELF, incarnation)
+
+// What the data decides stands behind a `/` (an id, a place in a list): such names are many, and are not numbered.
+const isNumbered = (name: string): boolean => !name.includes('/')
+
+/** The id that a cause has where nothing else is stored; undefined: one of this kind has its own. */
+function usualCauseId(kind: JournalCause['kind'], name: string, seq: number, owner: Owner): string | undefined {
+  if (kind === 'start') return owner.correlation
+  // It was opened by the row before, unless something came between.
+  return kind === 'result' ? callKey(owner.incarnation, seq - 1, name) : undefined
+}
+
 /** An id of a cause without the incarnation that it may begin with. Other ids that begin with `~` get a second one. */
-export const shortId = (id: string, incarnation: string): string =>
+const shortId = (id: string, incarnation: string): string =>
   id.startsWith(incarnation) && id[incarnation.length] === '-'
     ? `~${id.slice(incarnation.length)}`
     : id.startsWith('~')
@@ -199,11 +220,13 @@ export const shortId = (id: string, incarnation: string): string =>
       : id
 
 /** What `shortId` was given. */
-export const longId = (id: string, incarnation: string): string =>
+const longId = (id: string, incarnation: string): string =>
   !id.startsWith('~') ? id : id.startsWith('~~') ? id.slice(1) : incarnation + id.slice(1)
 
-/** What a transition let happen, short: absent where there was none. */
+/** What a transition let happen, short: absent where there was none, or where a column has it. */
 interface Effects {
+  /** The name of the cause. */
+  n?: string
   /** Opened and dropped calls, removed fields, spawned children. */
   o?: readonly string[]
   d?: readonly string[]
@@ -219,7 +242,7 @@ interface Effects {
   cc?: string
 }
 
-/** What `effectsText` has to know of a row's instance. */
+/** What a journal row has to know of a row's instance. */
 export type Owner = Pick<Instance, 'incarnation' | 'correlation' | 'partition'>
 
 function emittedOf(row: JournalRow, owner: Owner): NonNullable<Effects['e']> {
@@ -231,11 +254,39 @@ function emittedOf(row: JournalRow, owner: Owner): NonNullable<Effects['e']> {
   })
 }
 
-/** All of a journal row that has no column, as text; null for nothing; one opened call, the usual case, is its name as JSON. */
-export function effectsText(row: JournalRow, owner: Owner): string | null {
+/** The columns of a journal row from the name of its cause on, but for states and change: what is not numbered is in `effects`. */
+export function causeAndEffects(
+  row: JournalRow,
+  owner: Owner,
+  number: (name: string) => number,
+): {
+  readonly name: number | null
+  readonly causeId: string | null
+  readonly causeBefore: number
+  readonly opened: number | null
+  readonly effects: string | null
+} {
+  const { cause, seq, at, opened } = row.entry
+  const [first] = opened
+  return {
+    name: isNumbered(cause.name) ? number(cause.name) : null,
+    causeId:
+      cause.id === usualCauseId(cause.kind, cause.name, seq, owner) ? null : shortId(cause.id, owner.incarnation),
+    causeBefore: at - cause.at,
+    opened: first !== undefined && opened.length === 1 && isNumbered(first) ? number(first) : null,
+    effects: effectsText(row, owner),
+  }
+}
+
+/** All of a journal row that has no column, as JSON; null for nothing, the usual case. */
+function effectsText(row: JournalRow, owner: Owner): string | null {
   const { entry } = row
   const { cause } = entry
+  const nameless = !isNumbered(cause.name)
+  const opened = entry.opened.length > 1 || (entry.opened.length === 1 && !isNumbered(entry.opened[0]!))
   const usual =
+    !nameless &&
+    !opened &&
     entry.dropped.length === 0 &&
     entry.removed.length === 0 &&
     entry.spawned.length === 0 &&
@@ -245,10 +296,10 @@ export function effectsText(row: JournalRow, owner: Owner): string | null {
     cause.by === undefined &&
     cause.source === undefined &&
     cause.correlation === owner.correlation
-  if (usual && entry.opened.length === 0) return null
-  if (usual && entry.opened.length === 1) return JSON.stringify(entry.opened[0])
+  if (usual) return null
   const effects: Effects = {}
-  if (entry.opened.length > 0) effects.o = entry.opened
+  if (nameless) effects.n = cause.name
+  if (opened) effects.o = entry.opened
   if (entry.dropped.length > 0) effects.d = entry.dropped
   if (entry.removed.length > 0) effects.r = entry.removed
   if (entry.spawned.length > 0) effects.s = entry.spawned.map((spawn) => [spawn.machine, spawn.id] as const)
@@ -261,11 +312,7 @@ export function effectsText(row: JournalRow, owner: Owner): string | null {
   return JSON.stringify(effects)
 }
 
-function effectsOf(text: string | null): Effects {
-  if (text === null) return {}
-  const effects = JSON.parse(text) as string | Effects
-  return typeof effects === 'string' ? { o: [effects] } : effects
-}
+const effectsOf = (text: string | null): Effects => (text === null ? {} : (JSON.parse(text) as Effects))
 
 /** The places of the events that a journal row names. */
 export function placesOf(text: string | null, partition: number): (readonly [partition: number, offset: number])[] {
@@ -294,14 +341,20 @@ export function journalOf(
     const event = eventAt(partition, offset)
     return event === undefined ? { type: 'missing', data: null } : { type: event.type, data: event.data }
   })
+  const seq = row['seq'] as number
+  const at = row['at'] as number
+  const kind = KINDS[row['kind'] as number]!
+  const name = row['name'] === null ? effects.n! : names.text(row['name'] as number)
+  const id = row['cause_id'] as string | null
+  const change = row['change'] as string | null
   return {
-    seq: row['seq'] as number,
-    at: row['at'] as number,
+    seq,
+    at,
     cause: {
-      kind: KINDS[row['kind'] as number]!,
-      name: row['name'] as string,
-      id: longId(row['cause_id'] as string, owner.incarnation),
-      at: (row['cause_at'] ?? row['at']) as number,
+      kind,
+      name,
+      id: id === null ? usualCauseId(kind, name, seq, owner)! : longId(id, owner.incarnation),
+      at: at - (row['cause_before'] as number),
       ...(effects.cb === undefined ? {} : { by: effects.cb }),
       ...(effects.cs === undefined ? {} : { source: effects.cs }),
       correlation: effects.cc ?? owner.correlation,
@@ -309,10 +362,10 @@ export function journalOf(
     from: row['from'] === null ? null : names.text(row['from'] as number),
     to: names.text(row['to'] as number),
     outcome: OUTCOMES[(row['outcome'] as number) >> 1]!,
-    changed: row['change'] === null ? {} : (JSON.parse(row['change'] as string) as Record<string, unknown>),
+    changed: change === null ? {} : (JSON.parse(longText(change, owner.incarnation)) as Record<string, unknown>),
     removed: effects.r ?? [],
     emitted,
-    opened: effects.o ?? [],
+    opened: row['opened'] === null ? (effects.o ?? []) : [names.text(row['opened'] as number)],
     dropped: effects.d ?? [],
     spawned: (effects.s ?? []).map(([machine, id]) => ({ machine, id })),
     ...(effects.b === undefined ? {} : { by: effects.b }),

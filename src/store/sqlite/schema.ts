@@ -32,8 +32,9 @@ const INSTANCES = `
   create index pawl_instances_ended on pawl_instances (machine, status, ended_at) where status > 1;
   create index pawl_instances_due on pawl_instances (due_at) where due_at is not null;
   create table pawl_journal (
-    k integer not null, seq integer not null, at integer not null, kind integer not null, outcome integer not null, name text not null,
-    cause_id text not null, cause_at integer, "from" integer, "to" integer not null, change text, effects text,
+    k integer not null, seq integer not null, at integer not null, kind integer not null, outcome integer not null, name integer,
+    cause_id text, cause_before integer not null, "from" integer, "to" integer not null, change text, opened integer,
+    effects text,
     primary key (k, seq)
   ) strict, without rowid;
   create table pawl_lives (
@@ -63,8 +64,8 @@ const MESSAGES = `
   create index pawl_waiting_orphans on pawl_waiting (id, machine) where k is null;
   create index pawl_waiting_until on pawl_waiting (until) where k is null and until is not null;
   create table pawl_receipts (
-    day integer not null, target text not null, source text not null, id text not null, hash text not null, at integer not null,
-    outcome text not null, why text, state text, seq integer, primary key (day, target, source, id)
+    bucket integer not null, target text not null, source text not null, id text not null, hash text not null, at integer not null,
+    outcome text not null, why text, state text, seq integer, primary key (bucket, target, source, id)
   ) strict, without rowid;
   create table pawl_dead_letters (
     n integer primary key, id text not null unique, machine text not null, instance text not null, partition integer not null,
@@ -84,13 +85,5 @@ const BOOKS = `
   ) strict, without rowid;
   create index pawl_tombstones_at on pawl_tombstones (at);`
 
-/** A bucket was a day, and named by its number; now it is named by its end (buckets.ts). */
-const BUCKETS = `
-  alter table pawl_receipts rename column day to bucket;
-  update pawl_receipts set bucket = (bucket + 1) * 86400000;`
-
 /** From an empty file to the present schema. Only ever appended to: what was released is in somebody's file. */
-export const migrations: readonly Migration[] = [
-  { title: 'the first tables', sql: INSTANCES + MESSAGES + BOOKS },
-  { title: 'buckets of receipts of any width', sql: BUCKETS },
-]
+export const migrations: readonly Migration[] = [{ title: 'the first tables', sql: INSTANCES + MESSAGES + BOOKS }]

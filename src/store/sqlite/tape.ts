@@ -17,7 +17,7 @@ const STATEMENTS = {
   update: `update pawl_instances set ${ADVANCED}, incarnation = ?16, status = ?17, due_at = ?18, start_hash = ?19, stalled = ?20,
     correlation = ?21, started_at = ?22, ended_at = ?23 where k = ?15`,
   life: 'insert into pawl_lives select ?1, ?2, incarnation, correlation from pawl_instances where k = ?1',
-  journal: `insert into pawl_journal values (${marks(12)})`,
+  journal: `insert into pawl_journal values (${marks(13)})`,
   event: `insert into pawl_events values (${marks(12)})`,
   child: `insert or replace into pawl_children values (${marks(8)})`,
   waiting: `insert into pawl_waiting values (${marks(12)})`,

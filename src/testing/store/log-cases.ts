@@ -1,6 +1,7 @@
 // What is kept of what happened: journals, the log, receipts, dead letters.
 import { equal } from 'node:assert/strict'
-import type { Instance } from '../../core/model.ts'
+import { callKey } from '../../base/id.ts'
+import type { Instance, JournalCause } from '../../core/model.ts'
 import {
   deadOf,
   entryOf,
@@ -90,6 +91,39 @@ const journalCases: readonly StoreTest[] = [
         ],
         spawned: [{ machine: 'node', id: 'n-1' }],
       })
+    },
+  },
+  {
+    title: 'a journal tells its causes, calls and changes as they were, whatever their ids and names',
+    async run(given) {
+      const { store } = given
+      const me = incarnationOf(1)
+      const change = { me, key: `${me}-1-x`, twice: me + me, odd: '\u001a~\\u001a', [me]: 1 }
+      const cause = (kind: JournalCause['kind'], name: string, id: string, at = 2_000): JournalCause => ({
+        kind,
+        name,
+        id,
+        at,
+        correlation: 'c-1',
+      })
+      const rows = [
+        rowOf(1, 1, { cause: cause('start', 'run', 'c-1', 1_500), opened: ['reserve'], change }),
+        rowOf(1, 2, { cause: cause('result', 'reserve', callKey(me, 1, 'reserve'), 2_001), opened: ['each/0'] }),
+        rowOf(1, 3, { cause: cause('result', 'each/0', callKey(me, 2, 'each/0')), opened: ['each/0', 'each/1'] }),
+        rowOf(1, 4, {
+          cause: cause('result', 'reserve', callKey(me, 1, 'reserve')),
+          opened: ['reserve'],
+          why: 'again',
+        }),
+        rowOf(1, 5, { cause: cause('message', 'order.go', 'c-1'), change: { odd: '\u001a' } }),
+        rowOf(1, 6, { cause: cause('child', 'node/n-1', `${me}-5-x`), change: {} }),
+        rowOf(1, 7, { cause: cause('start', 'run', callKey(me, 6, 'run')) }),
+      ]
+      await given.write({ created: new Set([1]), instances: [instanceOf(1, { seq: 7 })], journal: rows })
+      same(
+        (await store.journal(1, 0, 9)).map((row) => [row.cause, row.opened, row.changed]),
+        rows.map(({ entry: { cause, opened, change } }) => [cause, opened, change ?? {}]),
+      )
     },
   },
   {
