@@ -19,10 +19,11 @@ export interface DuePorts {
   readonly wake: (target: Target, input: Input) => void
   readonly expire: (limit: number) => Promise<number>
   readonly onError: (error: unknown) => void
+  /** The table is looked at that often at least. Default 10,000: for other workers' clocks, and rows that this one did not write. */
+  readonly lookMs?: number | undefined
 }
 
 const PAGE = 500
-/** Other workers' clocks, or rows that this one did not write: looked at that often at least. */
 const LOOK_MS = 10_000
 
 /** An instance that was woken in vain, of a newer build or of a machine that is not here, is woken again after that long. */
@@ -31,6 +32,7 @@ const IN_VAIN_MS = 60_000
 /** The due instances of one worker. */
 export class Due {
   readonly #ports: DuePorts
+  readonly #lookMs: number
   /** Woken, and not looked at since: boxes, with when they were due. */
   readonly #woken = new Map<string, number>()
   /** Woken in vain: they are due still. */
@@ -42,6 +44,7 @@ export class Due {
 
   constructor(ports: DuePorts) {
     this.#ports = ports
+    this.#lookMs = ports.lookMs ?? LOOK_MS
   }
 
   /** Something falls due then (ms since 1970). */
@@ -84,14 +87,14 @@ export class Due {
     const { wheel, storeNow } = this.#ports
     wheel.cancel(this.#alarm)
     this.#alarmAt = at
-    this.#alarm = wheel.set(Math.min(LOOK_MS, Math.max(0, at - storeNow())), () => void this.#scan())
+    this.#alarm = wheel.set(Math.min(this.#lookMs, Math.max(0, at - storeNow())), () => void this.#scan())
   }
 
   async #scan(): Promise<void> {
     if (this.#scanning || this.#stopped) return
     this.#scanning = true
     this.#alarmAt = Infinity
-    let next = this.#ports.storeNow() + LOOK_MS
+    let next = this.#ports.storeNow() + this.#lookMs
     try {
       await this.#ports.hear()
       const more = await this.#wakeDue()
@@ -113,7 +116,7 @@ export class Due {
     if (next === null || next > storeNow()) return next ?? Infinity
     // Those are at the head of the index: what comes behind them is asked for by itself.
     const limit = this.#woken.size + this.#inVain.size + 1
-    const rows = await store.due(ownership.ready, storeNow() + LOOK_MS, limit)
+    const rows = await store.due(ownership.ready, storeNow() + this.#lookMs, limit)
     return rows.find((row) => !this.#isKnown(boxOf(row), row.dueAt))?.dueAt ?? Infinity
   }
 

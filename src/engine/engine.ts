@@ -65,7 +65,7 @@ export class Engine implements Host {
     this.graceMs = options.graceMs ?? DEFAULTS.graceMs
     this.registry = new Registry(options.services)
     this.time = new StoreTime(this.clock, !this.store.features.sessions)
-    this.wheel = new Wheel(this.clock)
+    this.wheel = new Wheel(this.clock, options.tuning?.tickMs)
     this.lifecycle = new Lifecycle((text, error) => this.log({ level: 'error', text, error }))
     this.mailbox = new Mailbox((item) => rankOf(this.registry, this.#parts?.cache, item))
     this.#strangers = new Strangers(this.store, this.registry, this.clock)

@@ -34,12 +34,15 @@ export interface EngineOptions {
   readonly graceMs?: number
   readonly retention?: RetentionSettings
   readonly log?: (record: EngineLog) => void
-  /** For tests: batches of that many items, a cache of that many bytes, everything by the inbox, the inbox read that often. */
+  /** For tests: batches of that many items, a cache of that many bytes, everything by the inbox, the inbox read that often; chores (retention,
+   *  a look at what is due) done that often where there is nothing to do, timers in memory that exact. */
   readonly tuning?: {
     readonly batchItems?: number
     readonly cacheBytes?: number
     readonly allRemote?: boolean
     readonly pollMs?: number
+    readonly choreMs?: number
+    readonly tickMs?: number
   }
 }
 

@@ -84,7 +84,7 @@ export class Parts {
       onError: this.#warn,
     })
     this.attempts = this.#makeAttempts()
-    this.due = this.#makeDue()
+    this.due = this.#makeDue(tuning.choreMs)
     this.lane = new Lane(clock, mailbox, this.#makeStep(tuning.batchItems ?? DEFAULTS.items), (error) =>
       host.onBroken(error),
     )
@@ -95,6 +95,7 @@ export class Parts {
       storeNow: () => time.now(),
       session: () => this.sessions.id,
       settings: options.retention ?? { receiptsMs: DEFAULTS.receiptsMs },
+      quietMs: tuning.choreMs,
       lane: (work) => this.lane.between(work),
       onError: this.#warn,
     })
@@ -148,9 +149,10 @@ export class Parts {
     this.#host.post(this.router.item(target, input, { since: this.#host.clock.monotonic(), counted: true }))
   }
 
-  #makeDue(): Due {
+  #makeDue(lookMs: number | undefined): Due {
     const { store, clock, wheel, ownership, time } = this.#host
     return new Due({
+      lookMs,
       store,
       clock,
       wheel,

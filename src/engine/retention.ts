@@ -20,6 +20,8 @@ export interface RetentionPorts {
   /** Runs work between two batches: what a batch has looked at must still be there when it commits. */
   readonly lane: (work: () => Promise<void>) => Promise<void>
   readonly onError: (text: string, error: unknown) => void
+  /** How often it looks where there is nothing to delete. Default 5,000. */
+  readonly quietMs?: number | undefined
 }
 
 /** Rows of one batch. How long one takes depends on the disk, and on whether the page that it stands on is in memory: fitted as it goes. */
@@ -41,6 +43,7 @@ const QUIET_MS = 5_000
 /** The retention of one worker. */
 export class Retention {
   readonly #ports: RetentionPorts
+  readonly #quietMs: number
   #cancel: (() => void) | undefined
   #turn: Promise<void> = Promise.resolve()
   #stopped = false
@@ -50,10 +53,11 @@ export class Retention {
 
   constructor(ports: RetentionPorts) {
     this.#ports = ports
+    this.#quietMs = ports.quietMs ?? QUIET_MS
   }
 
   run(): void {
-    this.#next(QUIET_MS)
+    this.#next(this.#quietMs)
   }
 
   /** Waits for the batch in flight. */
@@ -92,7 +96,7 @@ export class Retention {
     const endedAt = clock.monotonic()
     if (rows >= limit) this.#fit((endedAt - startedAt) / rows, startedAt - this.#endedAt)
     this.#endedAt = endedAt
-    this.#next(rows === 0 ? QUIET_MS : Math.max(BUSY_MS, (endedAt - startedAt) * REST))
+    this.#next(rows === 0 ? this.#quietMs : Math.max(BUSY_MS, (endedAt - startedAt) * REST))
   }
 
   /** One batch says little: a checkpoint may have come in it. So what is expected of a row changes slowly, and batches grow slowly. */

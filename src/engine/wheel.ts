@@ -17,22 +17,24 @@ const TICK_MS = 5
 /** A heap of fewer places is not swept. */
 const SWEEP_MIN = 64
 
-/** Alarms in ticks of 5 ms. */
+/** Alarms in ticks of 5 ms, unless it is made otherwise. */
 export class Wheel {
   readonly #clock: Clock
+  readonly #tickMs: number
   readonly #ticks = new Map<number, Set<Alarm>>()
   /** A heap of the ticks that have entries, the earliest first; and of some that have none any more. */
   #heap: number[] = []
   #armed: { readonly tick: number; readonly cancel: () => void } | undefined
   #stopped = false
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, tickMs: number = TICK_MS) {
     this.#clock = clock
+    this.#tickMs = tickMs
   }
 
   /** Calls `fire` once, not before `ms` from now. */
   set(ms: number, fire: () => void): Alarm {
-    const tick = Math.ceil((this.#clock.monotonic() + Math.max(0, ms)) / TICK_MS)
+    const tick = Math.ceil((this.#clock.monotonic() + Math.max(0, ms)) / this.#tickMs)
     const alarm: Alarm = { tick, fire }
     const entries = this.#ticks.get(tick)
     if (entries !== undefined) entries.add(alarm)
@@ -72,14 +74,14 @@ export class Wheel {
     const first = this.#heap[0]
     if (first === undefined || this.#stopped || (this.#armed !== undefined && this.#armed.tick <= first)) return
     this.#armed?.cancel()
-    const cancel = this.#clock.after(first * TICK_MS - this.#clock.monotonic(), () => this.#turn())
+    const cancel = this.#clock.after(first * this.#tickMs - this.#clock.monotonic(), () => this.#turn())
     this.#armed = { tick: first, cancel }
   }
 
   #turn(): void {
     this.#armed = undefined
     const now = this.#clock.monotonic()
-    for (let tick = this.#heap[0]; tick !== undefined && tick * TICK_MS <= now; tick = this.#heap[0]) {
+    for (let tick = this.#heap[0]; tick !== undefined && tick * this.#tickMs <= now; tick = this.#heap[0]) {
       this.#pop()
       const entries = this.#ticks.get(tick)
       this.#ticks.delete(tick)
