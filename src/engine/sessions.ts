@@ -7,7 +7,7 @@
 // The store is the authority; this process only believes what it was told last. A worker that cannot reach its store keeps
 // what it has and computes nothing; when its lease has run out by the monotonic clock it starts no attempts.
 import type { Clock } from '../base/clock.ts'
-import type { Store } from '../store/store.ts'
+import type { Renewal, Store } from '../store/store.ts'
 import type { Ownership } from './ownership.ts'
 import type { StoreTime } from './time.ts'
 
@@ -62,11 +62,17 @@ export class Sessions {
 
   /** Takes its share; before that, gives away what is over it. Runs in the lane. */
   async rebalance(): Promise<void> {
-    const { store, ownership, partitions, onAcquired, onLost } = this.#ports
-    const { workers, mine } = await this.#share()
-    const want = Math.ceil(partitions / workers)
+    const { store, ownership } = this.#ports
+    if (!store.features.sessions) return await this.#balance({ sessions: 1, partitions: ownership.size })
+    const { alive, renewal } = await this.#renew()
+    if (alive) await this.#balance(renewal)
+  }
+
+  async #balance({ sessions, partitions }: Pick<Renewal, 'sessions' | 'partitions'>): Promise<void> {
+    const { store, ownership, onAcquired, onLost } = this.#ports
+    const want = this.#want(sessions)
     // An answer was lost: the store knows better what is ours, and tells when it is asked for no more than that.
-    if (mine !== ownership.size) ownership.acquired(await store.acquire(this.#id, mine))
+    if (partitions !== ownership.size) ownership.acquired(await store.acquire(this.#id, partitions))
     const over = ownership.all.slice(want)
     if (over.length > 0) {
       await onLost(over)
@@ -77,18 +83,14 @@ export class Sessions {
     if (fresh.length > 0) await onAcquired(fresh)
   }
 
-  /**
-   * How many share the store, and how many partitions are ours by its books. A session that has expired takes nothing any more: were it
-   * counted, its share would lie idle.
-   */
-  async #share(): Promise<{ readonly workers: number; readonly mine: number }> {
-    const { store, time, ownership } = this.#ports
-    if (!store.features.sessions) return { workers: 1, mine: ownership.size }
-    const living = (await store.sessions()).filter(
-      ({ session, expiresAt }) => session === this.#id || expiresAt > time.now(),
-    )
-    const own = living.find(({ session }) => session === this.#id)
-    return { workers: Math.max(1, living.length), mine: own?.partitions ?? ownership.size }
+  /** A session that has expired takes nothing any more: were it counted, its share would lie idle. */
+  #want(sessions: number): number {
+    return Math.ceil(this.#ports.partitions / Math.max(1, sessions))
+  }
+
+  #isBalanced({ sessions, partitions }: Renewal): boolean {
+    const { size, undrained } = this.#ports.ownership
+    return partitions === size && size === this.#want(sessions) && undrained.length === 0
   }
 
   /** Renews and rebalances for ever. */
@@ -98,21 +100,32 @@ export class Sessions {
   }
 
   async #tick(): Promise<void> {
-    const { store, clock, leaseMs, time, lane, onError } = this.#ports
-    const askedAt = clock.monotonic()
+    const { lane, onError } = this.#ports
     // A commit may be fenced meanwhile and open another session: that one must not be taken for the one that is gone.
     const mine = this.#id
     try {
-      const { alive, now } = await store.renew(mine, leaseMs)
-      time.heard(now)
-      if (alive && mine === this.#id) {
-        this.#renewedAt = askedAt
-        await lane(() => this.rebalance())
-      } else await lane(() => this.fenced(mine))
+      const { alive, renewal } = await this.#renew()
+      if (!alive) await lane(() => this.fenced(mine))
+      else if (!this.#isBalanced(renewal))
+        await lane(async () => {
+          if (mine === this.#id) await this.#balance(renewal)
+        })
     } catch (error) {
       onError('the session could not be renewed', error)
     }
     this.run()
+  }
+
+  /** Not alive: the session for which it was asked is gone. */
+  async #renew(): Promise<{ readonly alive: boolean; readonly renewal: Renewal }> {
+    const { store, clock, leaseMs, time } = this.#ports
+    const askedAt = clock.monotonic()
+    const mine = this.#id
+    const renewal = await store.renew(mine, leaseMs)
+    time.heard(renewal.now)
+    const alive = renewal.alive && mine === this.#id
+    if (alive) this.#renewedAt = askedAt
+    return { alive, renewal }
   }
 
   /** The session is gone: nothing in memory is true any more. Opens a new one. Runs in the lane. */

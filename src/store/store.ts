@@ -228,6 +228,18 @@ export interface SessionRow {
   readonly partitions: number
 }
 
+/** What a renewal finds. */
+export interface Renewal {
+  /** False: the session is gone, and there is nothing to be said of it. */
+  readonly alive: boolean
+  /** The store's clock. */
+  readonly now: number
+  /** Sessions that have not expired, this one included. */
+  readonly sessions: number
+  /** Partitions that this one owns. */
+  readonly partitions: number
+}
+
 /** A page of instances. `after`: `next` of the page before. Ended ones newest first; live and stalled oldest first. */
 export interface ListQuery {
   readonly machine: string
@@ -319,8 +331,7 @@ export interface Store {
     readonly build: string
     readonly leaseMs: number
   }): Promise<{ readonly session: string; readonly expiresAt: number }>
-  /** False: the session is gone. */
-  renew(session: string, leaseMs: number): Promise<{ readonly alive: boolean; readonly now: number }>
+  renew(session: string, leaseMs: number): Promise<Renewal>
   /** Takes partitions that nobody owns, those of expired sessions included (whose rows go), until the session has at most
    *  `want`. Waits for their commits in flight. Answers all that the session owns now. */
   acquire(session: string, want: number): Promise<readonly PartitionHead[]>

@@ -132,7 +132,7 @@ describe('the plain door', () => {
     const { session: two } = await other.openSession({ build: 'b', leaseMs: 100 })
     expect((await other.acquire(two, 4)).map((p) => p.partition)).toEqual([3])
     clock.at += 50
-    expect(await other.renew(two, 100)).toEqual({ alive: true, now: 1_050 })
+    expect(await other.renew(two, 100)).toEqual({ alive: true, now: 1_050, sessions: 2, partitions: 1 })
     clock.at += 51
     expect((await other.acquire(two, 4)).map((p) => p.partition)).toEqual([0, 1, 2, 3])
     expect((await store.renew(one, 100)).alive).toBe(false)

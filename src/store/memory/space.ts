@@ -131,6 +131,11 @@ export class Space {
     return [...this.sessions.values()].filter((s) => s.expiresAt < now).map((s) => s.id)
   }
 
+  /** How many sessions have not expired. */
+  living(): number {
+    return this.sessions.size - this.expiredSessions().length
+  }
+
   /** Gives the session free partitions until it has `want`. False: it is gone. */
   take(id: string, want: number): boolean {
     if (!this.sessions.has(id)) return false

@@ -98,8 +98,10 @@ export class ModelStore implements Store {
     return this.#call({ name: 'renew', session }, () => {
       const now = this.space.clock.now()
       const found = this.space.sessions.get(session)
-      if (found !== undefined) found.expiresAt = now + leaseMs
-      return { alive: found !== undefined, now }
+      if (found === undefined) return { alive: false, now, sessions: 0, partitions: 0 }
+      found.expiresAt = now + leaseMs
+      const partitions = this.space.partitions.filter((partition) => partition.session === session).length
+      return { alive: true, now, sessions: this.space.living(), partitions }
     })
   }
 

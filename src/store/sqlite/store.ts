@@ -161,12 +161,13 @@ class SqliteStore implements Store {
     return this.#session?.id === id ? this.#session : undefined
   }
 
-  async renew(id: string, leaseMs: number): Promise<{ readonly alive: boolean; readonly now: number }> {
-    this.#ready()
+  async renew(id: string, leaseMs: number): ReturnType<Store['renew']> {
+    const { partitions } = this.#ready()
     const now = this.#tick()
     const session = this.#sessionOf(id)
     if (session !== undefined) session.expiresAt = now + leaseMs
-    return { alive: session !== undefined, now }
+    const alive = session !== undefined
+    return { alive, now, sessions: alive ? 1 : 0, partitions: alive ? partitions : 0 }
   }
 
   async acquire(id: string, _want: number): Promise<readonly PartitionHead[]> {
