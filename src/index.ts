@@ -33,6 +33,7 @@ export type {
   Which,
   WorkerInfo,
 } from './machine/types-app.ts'
+export type { HttpOptions, Permission, Principal } from './machine/types-http.ts'
 export type { Cause } from './machine/types-edge.ts'
 export type { Machine } from './machine/types-machine.ts'
 export type { Message, MessageType } from './machine/types-message.ts'

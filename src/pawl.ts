@@ -3,9 +3,10 @@ import { systemClock } from './base/clock.ts'
 import { durationMs } from './base/duration.ts'
 import { PawlError } from './base/errors.ts'
 import { systemRandom } from './base/random.ts'
-import { EngineApp } from './engine/app.ts'
+import { EngineApp, type Fetch } from './engine/app.ts'
 import { Engine } from './engine/engine.ts'
 import type { EngineLog, EngineOptions } from './engine/host.ts'
+import { checkHttp } from './http/options.ts'
 import { checkApp } from './machine/check-app.ts'
 import type { App, LogRecord, PawlOptions } from './machine/types-app.ts'
 import { memoryStore } from './store/memory/store.ts'
@@ -33,12 +34,22 @@ function retentionOf(o: PawlOptions): NonNullable<EngineOptions['retention']> {
   return { ...ms('endedMs', ended), receiptsMs: durationMs(receipts), ...ms('deadMs', deadLetters) }
 }
 
+/** The HTTP side is loaded by the first request: whoever never asks pays nothing for it. */
+function fetchOf(http: PawlOptions['http']): Fetch {
+  let handler: Promise<(request: Request) => Promise<Response>> | undefined
+  return async (app, request) => {
+    handler ??= import('./http/handler.ts').then(({ httpHandler }) => httpHandler(app, http))
+    return (await handler)(request)
+  }
+}
+
 /**
  * Makes an app: services over a store. Checks that all fits together and throws BAD_DEFINITION with every problem at once; opens nothing
  * before `start()`.
  */
 export function pawl(o: PawlOptions): App {
   const services = checkApp(o.services, o)
+  if (o.http !== undefined) checkHttp(o.http)
   const { log } = o
   const told = (record: EngineLog): void => log?.({ at: new Date(systemClock.now()), ...record } satisfies LogRecord)
   return new EngineApp(
@@ -53,5 +64,6 @@ export function pawl(o: PawlOptions): App {
       ...ms('leaseMs', o.lease),
       ...ms('graceMs', o.grace),
     }),
+    fetchOf(o.http),
   )
 }

@@ -38,7 +38,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'store adapter': ['base', 'machine', 'core', 'store port'],
   'transport adapter': ['base', 'machine', 'core', 'transport port'],
   engine: ['base', 'machine', 'core', 'store port', 'transport port', 'observe'],
-  http: ['base', 'engine', 'observe'],
+  http: ['base', 'machine', 'engine', 'observe'],
   cli: shipped,
   'composition root': shipped.filter((layer) => layer !== 'door' && layer !== 'cli'),
   door: shipped,
@@ -83,6 +83,8 @@ const CORE_LINES_MAX = 2_120
 // 10,000 was the aim. The public types are 1,000 of them as prettier lays them out, the model of a store that simulation needs 1,300; what is
 // left is to shrink by taking mechanisms out, not by writing denser.
 const SRC_LINES_MAX = 15_000
+// An edge of its own, like the transports' adapters and the command line: most of it is tables.
+const HTTP_LINES_MAX = 1_150
 const DISABLES_MAX = 10
 
 /** Files and functions (`path#name`) that may be longer, each with its number of lines and its reason. A number may only go down. */
@@ -356,9 +358,11 @@ describe('sizes and names', () => {
 
   test('the core and the whole stay small', () => {
     const core = src.filter((file) => layerOf(file.path) === 'core')
-    const whole = src.filter((file) => !['testing', 'cli', 'transport adapter'].includes(layerOf(file.path)))
+    const whole = src.filter((file) => !['testing', 'http', 'cli', 'transport adapter'].includes(layerOf(file.path)))
     expect(sum(core), 'code lines of src/core: take something out').toBeLessThanOrEqual(CORE_LINES_MAX)
     expect(sum(whole), 'code lines of src: take something out').toBeLessThanOrEqual(SRC_LINES_MAX)
+    const http = src.filter((file) => layerOf(file.path) === 'http')
+    expect(sum(http), 'code lines of src/http: take something out').toBeLessThanOrEqual(HTTP_LINES_MAX)
   })
 
   test('every file and folder says what it holds', () => {

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = readFileSync(`${root}docs/reference/errors.md`, 'utf8')
 /** Codes of one word; those of several are found by their shape. */
-const SINGLE = ['STOPPED', 'OVERLOADED', 'ABORTED', 'ERROR']
+const SINGLE = ['STOPPED', 'OVERLOADED', 'ABORTED', 'ERROR', 'REFUSED', 'INTERNAL', 'UNPROTECTED']
 /** Node's own. */
 const NOT_OURS = ['ERR_SQLITE_ERROR']
 

@@ -47,15 +47,25 @@ export function engineOf(app: App): Engine {
   return engine
 }
 
+/** Answers requests for an app. */
+export type Fetch = (app: App, request: Request) => Promise<Response>
+const noHttp: Fetch = () =>
+  Promise.reject(
+    new PawlError('NO_HTTP', 'this app has no HTTP side: give it one by `httpHandler(app, …)` of pawl/http'),
+  )
+
 /** An app over an engine. */
 export class EngineApp implements App {
   readonly operate: Operate
   readonly #engine: Engine
   readonly #client: Client
   readonly #sender: Sender
+  readonly #fetch: Fetch
 
-  constructor(engine: Engine) {
+  /** `fetch`: what answers over HTTP; left out, `fetch` rejects with NO_HTTP. */
+  constructor(engine: Engine, fetch: Fetch = noHttp) {
     this.#engine = engine
+    this.#fetch = fetch
     engines.set(this, engine)
     this.#client = new Client(engine)
     this.#sender = new Sender(this.#client)
@@ -187,6 +197,10 @@ export class EngineApp implements App {
   async backup(path: string): Promise<void> {
     this.#engine.check()
     await this.#engine.store.backup(path)
+  }
+
+  fetch(request: Request): Promise<Response> {
+    return this.#fetch(this, request)
   }
 }
 

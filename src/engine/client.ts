@@ -67,8 +67,8 @@ export class Client {
   }
 
   /** By what a message with an id from outside is known again. */
-  delivery(id: string | undefined, type: string, data: unknown): Delivery | undefined {
-    return id === undefined ? undefined : { dedup: { source: '', hash: jsonHash({ type, data }) } }
+  delivery(id: string | undefined, type: string, data: unknown, source = ''): Delivery | undefined {
+    return id === undefined ? undefined : { dedup: { source, hash: jsonHash({ type, data }) } }
   }
 
   /** Gives an input to whoever owns its target. */

@@ -52,8 +52,14 @@ export function receiptOf<S>(target: Target, messageId: string, told: Told): Rec
 
 function duplicateOf<S>(messageId: string, { receipt }: Told): Receipt<S> {
   const became = receipt?.outcome ?? 'stored'
-  if (receipt?.state === undefined || receipt.seq === undefined) return { outcome: 'duplicate', messageId, became }
-  return { outcome: 'duplicate', messageId, became, state: receipt.state as S, seq: receipt.seq, emitted: [] }
+  const said = {
+    outcome: 'duplicate',
+    messageId,
+    became,
+    ...(receipt?.why !== undefined && { why: receipt.why }),
+  } as const
+  if (receipt?.state === undefined || receipt.seq === undefined) return said
+  return { ...said, state: receipt.state as S, seq: receipt.seq, emitted: [] }
 }
 
 /** What became of an event at all who hear it. */

@@ -87,8 +87,12 @@ function keyOf(message: MessageDefinition, data: unknown, messageId: string): st
 /** Sends for one app. */
 export class Sender {
   readonly #client: Client
-  constructor(client: Client) {
+  readonly #source: string
+
+  /** `source`: whose ids the messages bear; the same id of another source is another message. Default: those of this process. */
+  constructor(client: Client, source = '') {
     this.#client = client
+    this.#source = source
   }
 
   async send<S>(definition: MachineDefinition, id: string, message: unknown, o: SendOptions = {}): Promise<Receipt<S>> {
@@ -97,7 +101,7 @@ export class Sender {
     const target = { machine: definition.name, id: checkedId(id, `the id of a ${definition.name}`) }
     const messageId = o.id === undefined ? this.#client.newId() : checkedId(o.id, 'the id of a message')
     const input = messageInput(this.#client, definition, message, messageId, o)
-    const delivery = this.#client.delivery(o.id, input.type, input.data)
+    const delivery = this.#client.delivery(o.id, input.type, input.data, this.#source)
     const call = { ...(delivery !== undefined && { delivery }), storedOnly: o.until === 'stored' }
     const told = await this.#within(messageId, o, (safe) => this.#client.submit(target, input, { ...call, safe }))
     if (told === undefined) return { outcome: 'stored', messageId }
@@ -109,7 +113,7 @@ export class Sender {
     refuseSql(o)
     const messageId = o.id === undefined ? this.#client.newId() : checkedId(o.id, 'the id of a message')
     const letter = eventLetter(this.#client, message, messageId, o.by)
-    const delivery = this.#client.delivery(o.id, letter.type, letter.data)
+    const delivery = this.#client.delivery(o.id, letter.type, letter.data, this.#source)
     const call = { ...(delivery !== undefined && { delivery }), storedOnly: o.until === 'stored' }
     const target = { machine: '', id: letter.key }
     const told = await this.#within(messageId, o, (safe) => this.#client.submit(target, letter, { ...call, safe }))

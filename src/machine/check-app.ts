@@ -40,9 +40,7 @@ const checkRetention = (place: Place, value: unknown): void => {
 
 const checkOptions = (place: Place, options: Raw): void => {
   place.keys(options, OPTION_KEYS, 'the options of pawl()')
-  for (const key of ['transports', 'http']) {
-    if (options[key] !== undefined) place.say('not-yet', `\`${key}\` comes in a later version: leave it out`)
-  }
+  if (options['transports'] !== undefined) place.say('not-yet', '`transports` comes in a later version: leave it out')
   const { store } = options
   if (typeof store !== 'string' && !isRaw(store))
     place.say('bad-shape', "`store` is missing: write where it is kept, 'sqlite:app.db' or 'memory:'")

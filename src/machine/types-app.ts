@@ -1,5 +1,6 @@
 // Types of a running app: what is sent, what became of it, instances, operators, options of `pawl`. Types only.
 import type { Duration } from '../base/duration.ts'
+import type { HttpOptions } from './types-http.ts'
 import type { CallError, Implementation, Sql } from './types-activity.ts'
 import type { Give } from './types-data.ts'
 import type { Cause } from './types-edge.ts'
@@ -80,6 +81,8 @@ export type Receipt<S = string> =
   | ((Seen<S> | Unseen) & {
       readonly outcome: 'duplicate'
       readonly became: 'applied' | 'ignored' | 'refused' | 'deferred' | 'stored' | 'unclaimed' | 'dead'
+      /** Of `refused` as there, of `dead` the dead letter's code. */
+      readonly why?: string
     })
 /** An event is heard by any number of instances: a receipt for each that is known. `applied`: all of them have looked at it. */
 export interface Emission {
@@ -355,6 +358,8 @@ export interface App {
   remove<M extends AnyMachine>(machine: M, id: string, o: Reason): Promise<void>
   /** The embedded store only: a whole copy into a new file, while it runs. */
   backup(path: string): Promise<void>
+  /** The HTTP API, for any web-standard server; `http` of the options opens it. Answers, whatever it is asked: it never rejects. */
+  fetch(request: Request): Promise<Response>
 }
 /** What subpath exports make of a connection: `postgres(pool)` of pawl/postgres. */
 export interface Store {
@@ -384,6 +389,6 @@ export interface PawlOptions {
   retention?: { ended?: Duration; receipts?: Duration; deadLetters?: Duration }
   /** Default: none. */
   log?: (record: LogRecord) => void
-  /** Reserved: refused with BAD_DEFINITION. */
-  http?: { base?: string; by?: (request: Request) => string | null | Promise<string | null> }
+  /** How `app.fetch` is opened. Left out, it answers nobody but those who ask whether the worker is alive and ready. */
+  http?: HttpOptions
 }

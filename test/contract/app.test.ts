@@ -770,7 +770,7 @@ test('what `pawl` is given is checked, all at once', () => {
     { services, store: 'memory:', partitions: 0 },
     { services, store: 'memory:', lease: 'soon' },
     { services, store: 'memory:', retention: { ended: '1 day' } },
-    { services, store: 'memory:', http: {} },
+    { services, store: 'memory:', http: { base: 'api' } },
     { services: [services[0], services[0]], store: 'memory:' },
     { services: [{}], store: 'memory:' },
   ])

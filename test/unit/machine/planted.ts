@@ -303,7 +303,6 @@ const appMistakes: readonly Planted[] = [
   ['no-such-machine', () => app([kid, m(until({ all: 'up' }, { done: 'end' }), contractKids(['up']))])],
   ['no-body', () => app([m({ a: { call: far, done: 'end' } })])],
   ['not-yet', () => app([fine], { transports: {} })],
-  ['not-yet', () => app([fine], { http: {} })],
   ['not-yet', () => app([m({ a: { call: activity('x', { ...plain, pool: 'gpu', run: () => ({}) }), done: 'end' } })])],
   ['unknown-key', () => app([fine], { worker: 3 })],
   ['bad-shape', () => app([fine], { store: undefined })],
