@@ -1,0 +1,284 @@
+// The store in memory and the workers that live and die on it: the engine that ships, in virtual time.
+//
+// L1  Of a life that has ended nothing is heard any more: no timer of it fires, no answer of the store reaches it, no commit of it counts.
+// L2  At rest means: no promise can go on, no body of an activity is at work, no worker is starting.
+import { systemClock } from '../../base/clock.ts'
+import { errorText, PawlError } from '../../base/errors.ts'
+import { seededRandom } from '../../base/random.ts'
+import type { SeededRandom } from '../../base/random.ts'
+import { EngineApp } from '../../engine/app.ts'
+import { Engine } from '../../engine/engine.ts'
+import type { EngineLog } from '../../engine/host.ts'
+import type { ServiceDefinition } from '../../machine/definition.ts'
+import type { App, Lifecycle } from '../../machine/types-app.ts'
+import { Space } from '../../store/memory/space.ts'
+import { ModelStore } from '../../store/memory/store.ts'
+import type { Change, CommitResult, Store } from '../../store/store.ts'
+import { LifeClock, VirtualClock } from './clock.ts'
+import { Record } from './record.ts'
+
+/** What lives are made of. */
+export interface LivesOptions {
+  readonly services: readonly ServiceDefinition[]
+  readonly startMs: number
+  readonly seed: number
+  readonly workers: number
+}
+
+/** A crash that is planned. */
+interface PlannedCrash {
+  /** Commits until then. */
+  left: number
+  readonly applied: boolean
+}
+
+/** One life of one worker. */
+interface Life {
+  readonly worker: number
+  readonly app: App
+  readonly engine: Engine
+  readonly clock: LifeClock
+  dead: boolean
+}
+
+/** Turns of the process that a body may take before it counts as one that hangs: files and sockets are quick, or not to be waited for. */
+const BODY_TURNS_MAX = 200
+/** Several workers look at what others stored that often. */
+const POLL_MS = 10
+/** Chores of a worker that is alone need not look for what nobody else can do. */
+const CHORE_MS = 3_600_000
+const PARTITIONS = 8
+
+const never = new Promise<never>(() => undefined)
+
+/** All lives on one store. */
+export class Lives {
+  readonly clock: VirtualClock
+  readonly record = new Record()
+  readonly logs: EngineLog[] = []
+  readonly #o: LivesOptions
+  readonly #space: Space
+  readonly #random: SeededRandom
+  readonly #lives: (Life | undefined)[]
+  readonly #listeners = new Set<(event: Lifecycle) => void>()
+  readonly #crashes: PlannedCrash[] = []
+  readonly #onCrash = new Set<() => void>()
+  /** Bodies that are at work. */
+  readonly #bodies = new Set<object>()
+  #starting: Promise<void> | undefined
+  #over = false
+  commits = 0
+  /** Told after each commit that was applied. */
+  onCommit: ((change: Change) => void) | undefined
+
+  constructor(o: LivesOptions) {
+    this.#o = o
+    this.clock = new VirtualClock(o.startMs)
+    this.#random = seededRandom(o.seed)
+    this.#space = new Space({ clock: this.clock, random: this.#random.fork() })
+    this.#lives = Array.from({ length: o.workers }, () => undefined)
+  }
+
+  get alone(): boolean {
+    return this.#o.workers === 1
+  }
+
+  /** A worker that lives, started where none does. */
+  async living(): Promise<Life> {
+    if (this.#over) throw new PawlError('STOPPED', 'this harness has ended: make a new one')
+    await this.start()
+    return this.#lives[0]!
+  }
+
+  /** The app of a worker that was made, whether it runs or not: for what needs no answer of it. */
+  get app(): App {
+    return (this.#lives[0] ?? this.#make(0)).app
+  }
+
+  /** Starts every worker that does not live. */
+  async start(): Promise<void> {
+    while (this.#starting !== undefined) await this.#starting
+    if (this.#over || this.#lives.every((life) => life?.engine.health().ready === true)) return
+    this.#starting = this.#startAll().finally(() => (this.#starting = undefined))
+    await this.#starting
+  }
+
+  async #startAll(): Promise<void> {
+    for (let worker = 0; worker < this.#o.workers; worker++) {
+      let life = this.#lives[worker]
+      if (life !== undefined && life.engine.health().problems[0]?.startsWith('this app is not started') !== true)
+        continue
+      life ??= this.#make(worker)
+      await life.engine.start()
+    }
+  }
+
+  #make(worker: number): Life {
+    const clock = new LifeClock(this.clock)
+    const { alone } = this
+    const engine = new Engine({
+      services: this.#o.services,
+      store: this.#door(() => life),
+      clock,
+      random: this.#random.fork(),
+      partitions: alone ? 1 : PARTITIONS,
+      tuning: alone ? { choreMs: CHORE_MS, tickMs: 1 } : { pollMs: POLL_MS, tickMs: 1 },
+      log: (log) => this.logs.push(log),
+    })
+    const life: Life = { worker, engine, clock, app: new EngineApp(engine), dead: false }
+    engine.lifecycle.on((event) => {
+      if (life.dead) return
+      this.record.told(event)
+      for (const listener of this.#listeners) listener(event as Lifecycle)
+    })
+    this.#lives[worker] = life
+    return life
+  }
+
+  /** A listener of every life, those to come included. */
+  listen(listener: (event: Lifecycle) => void): () => void {
+    const own = (event: Lifecycle): void => listener(event)
+    this.#listeners.add(own)
+    return () => this.#listeners.delete(own)
+  }
+
+  /** The store as one life sees it. */
+  #door(of: () => Life): Store {
+    const store = new ModelStore(this.#space)
+    const door: globalThis.Record<string, unknown> = {
+      features: { sessions: !this.alone, sql: false, backup: false },
+    }
+    for (const name of METHODS) {
+      const method = (store[name] as (...args: unknown[]) => unknown).bind(store)
+      door[name] = (...args: unknown[]) => (of().dead ? never : method(...args))
+    }
+    door['commit'] = (session: string, n: number, change: Change) => this.#commit(of(), store, session, n, change)
+    return door as unknown as Store
+  }
+
+  async #commit(life: Life, store: ModelStore, session: string, n: number, change: Change): Promise<CommitResult> {
+    if (life.dead) return never
+    const crash = this.#crashes[0]
+    if (crash !== undefined) crash.left -= 1
+    const crashes = crash?.left === 0
+    if (crashes) this.#crashes.shift()
+    if (crashes && !crash.applied) return this.#die(life, session)
+    const result = await store.commit(session, n, change)
+    if (result.kind === 'applied') {
+      this.commits += 1
+      this.record.committed(change)
+      this.onCommit?.(change)
+    }
+    if (crashes) return this.#die(life, session)
+    return life.dead ? never : result
+  }
+
+  #die(life: Life, session?: string): Promise<never> {
+    if (life.dead) return never
+    life.dead = true
+    life.clock.die()
+    this.#lives[life.worker] = undefined
+    // Who is alone on a file takes it over at once; where there are others, a lease must run out.
+    if (this.alone)
+      for (const id of session === undefined ? [...this.#space.sessions.keys()] : [session]) this.#space.endSession(id)
+    for (const tell of this.#onCrash) tell()
+    if (!this.#over) void this.start().catch(() => undefined)
+    return never
+  }
+
+  /** Ends the first worker's life and begins another. */
+  async crash(): Promise<void> {
+    const life = await this.living()
+    void this.#die(life)
+    await this.start()
+  }
+
+  /** Plans a crash at the n-th commit from now. */
+  crashAt(n: number, applied: boolean): void {
+    const before = this.#crashes.reduce((sum, { left }) => sum + left, 0)
+    if (n <= before)
+      throw new PawlError(
+        'BAD_CRASH',
+        `a crash is planned at commit ${before} from now already: plan the next one behind it`,
+      )
+    this.#crashes.push({ left: n - before, applied })
+  }
+
+  /** How many planned crashes have not come. */
+  get crashesLeft(): number {
+    return this.#crashes.length
+  }
+
+  /** What a worker was asked; rejects with CRASHED where it dies before it has answered. */
+  async ask<T>(what: string, work: (app: App) => Promise<T>): Promise<T> {
+    const life = await this.living()
+    return await new Promise<T>((resolve, reject) => {
+      const crashed = (): void => {
+        if (!life.dead) return
+        this.#onCrash.delete(crashed)
+        reject(
+          new PawlError(
+            'CRASHED',
+            `the worker crashed before it had answered ${what}: what was committed goes on; ask again`,
+          ),
+        )
+      }
+      this.#onCrash.add(crashed)
+      const over = (): boolean => this.#onCrash.delete(crashed)
+      work(life.app).then(
+        (answer) => over() && resolve(answer),
+        (error: unknown) => over() && reject(error as Error),
+      )
+    })
+  }
+
+  /** A body begins; what it returns ends it. Until then nothing is at rest, unless it takes too long. */
+  bodyBegins(): () => void {
+    const body = {}
+    this.#bodies.add(body)
+    return () => this.#bodies.delete(body)
+  }
+
+  readonly #rest = (): boolean | Promise<boolean> => {
+    if (this.#bodies.size === 0 && this.#starting === undefined) return true
+    return this.#restLater()
+  }
+
+  async #restLater(): Promise<boolean> {
+    if (this.#starting !== undefined) {
+      await this.#starting.catch(() => undefined)
+      return false
+    }
+    const atWork = [...this.#bodies]
+    for (let turn = 0; turn < BODY_TURNS_MAX; turn++) {
+      await systemClock.turn()
+      if (atWork.some((body) => !this.#bodies.has(body))) return false
+    }
+    // They wait for something that a test does not know: nobody waits for them any more.
+    for (const body of atWork) this.#bodies.delete(body)
+    return false
+  }
+
+  readonly settle = async (): Promise<void> => this.clock.settle(this.#rest)
+
+  advance(ms: number): Promise<void> {
+    return this.clock.advance(ms, this.settle)
+  }
+
+  /** Everything ends at once, and waits for nothing. */
+  end(): void {
+    this.#over = true
+    for (const life of this.#lives) if (life !== undefined) void this.#die(life)
+  }
+
+  /** What the engines had to say that a test should know. */
+  get errors(): readonly string[] {
+    return this.logs.flatMap(({ level, text, error }) =>
+      level === 'error' ? [error === undefined ? text : `${text}: ${errorText(error)}`] : [],
+    )
+  }
+}
+
+const METHODS = Object.getOwnPropertyNames(ModelStore.prototype).filter(
+  (name) => name !== 'constructor' && name !== 'store',
+) as Exclude<keyof Store, 'features'>[]
