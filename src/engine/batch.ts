@@ -255,3 +255,6 @@ export class Batch {
     this.tally.add(`c:removed:${before.machine}`)
   }
 }
+
+/** It was made inside a batch, and goes with it. */
+export const isHop = (item: Item): boolean => item.hops > 0 && item.inbox === undefined

@@ -6,7 +6,7 @@ export const atomicity: readonly Mutant[] = [
   {
     name: 'memory-keeps-what-no-commit-took',
     invariants: ['I1', 'I3'],
-    file: 'src/engine/step.ts',
+    file: 'src/engine/flight.ts',
     find: 'for (const box of batch.touched.keys()) cache.delete(box)',
     replace:
       'for (const [box, one] of batch.touched) if (one.instance !== null) cache.set(box, one.partition, { instance: one.instance, waiting: one.before.waiting, children: one.children })',
@@ -15,7 +15,7 @@ export const atomicity: readonly Mutant[] = [
   {
     name: 'release-before-commit',
     invariants: ['I1', 'I5'],
-    file: 'src/engine/step.ts',
+    file: 'src/engine/flight.ts',
     find: 'const result = committer.commit(batch.change()).then(',
     replace:
       'const change = batch.change()\n    this.#ports.release(batch, 0)\n    const result = committer.commit(change).then(',

@@ -22,7 +22,7 @@ export const events: readonly Mutant[] = [
   {
     name: 'numbers-of-a-failed-commit-are-used-up',
     invariants: ['I7', 'I9'],
-    file: 'src/engine/step.ts',
+    file: 'src/engine/flight.ts',
     find: 'for (const box of batch.touched.keys()) cache.delete(box)',
     replace:
       'for (const box of batch.touched.keys()) cache.delete(box)\n    this.#ports.ownership.committed(batch.heads)',
@@ -40,7 +40,7 @@ export const events: readonly Mutant[] = [
   {
     name: 'event-of-a-failed-commit-is-heard',
     invariants: ['I7'],
-    file: 'src/engine/step.ts',
+    file: 'src/engine/batch.ts',
     find: 'item.hops > 0 && item.inbox === undefined',
     replace: 'item.hops < 0',
     breaks: 'An account hears of a payment whose transaction was never written.',

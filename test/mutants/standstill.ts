@@ -6,7 +6,7 @@ export const standstill: readonly Mutant[] = [
   {
     name: 'a-bad-row-ends-the-worker',
     invariants: ['I10'],
-    file: 'src/engine/step.ts',
+    file: 'src/engine/flight.ts',
     find: "if (result.kind === 'rejected') await this.#narrower(flight.batch, result.error)",
     replace: "if (result.kind === 'rejected') this.#ports.broken(result.error)",
     breaks: 'One row that the database refuses ends one worker after another.',
@@ -50,7 +50,7 @@ export const standstill: readonly Mutant[] = [
   {
     name: 'a-bad-row-is-tried-for-ever',
     invariants: ['I10'],
-    file: 'src/engine/step.ts',
+    file: 'src/engine/flight.ts',
     find: 'if (!alone || only === undefined) return',
     replace: 'if (!alone || only !== undefined) return',
     breaks: 'One row that the database refuses stops every instance of its worker.',

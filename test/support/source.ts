@@ -36,6 +36,8 @@ export interface SourceFile {
     readonly end: number
   }[]
   readonly imports: readonly Import[]
+  /** Files that it starts threads from: `new URL('./…', import.meta.url)`, which is no import and so makes no cycle. */
+  readonly threads: readonly string[]
   lineOf(offset: number): number
 }
 
@@ -71,6 +73,12 @@ const parse = (path: string): SourceFile => {
     const own = specifier.startsWith('.') ? normalize(join(dirname(path), specifier)).replaceAll(sep, '/') : undefined
     return [{ specifier, path: own, line: lineOf(node.start) }]
   })
+  const threads = nodes.flatMap(({ node }) => {
+    const [file] = (node['arguments'] ?? []) as readonly { readonly value?: unknown }[]
+    const isUrl = node.type === 'NewExpression' && (node['callee'] as { name?: string }).name === 'URL'
+    const own = isUrl && typeof file?.value === 'string' && file.value.startsWith('./') ? file.value : undefined
+    return own === undefined ? [] : [join(dirname(path), own).replaceAll(sep, '/')]
+  })
   return {
     path,
     text,
@@ -78,6 +86,7 @@ const parse = (path: string): SourceFile => {
     body: (parsed.program as unknown as { body: Node[] }).body,
     comments: parsed.comments,
     imports,
+    threads,
     lineOf,
   }
 }

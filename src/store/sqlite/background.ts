@@ -69,9 +69,9 @@ export class Background {
 
   #start(): void {
     this.#state = 'starts'
-    const file = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js'
+    const here = import.meta.url
     try {
-      const worker = new Worker(new URL(file, import.meta.url), {
+      const worker = new Worker(here.endsWith('.ts') ? new URL('./thread.ts', here) : new URL('./thread.js', here), {
         name: 'pawl writer',
         workerData: this.#path,
         execArgv: [],
