@@ -29,6 +29,7 @@ export default defineConfig({
       project('simulation', 120_000, ['test/simulation/**/*.test.ts', 'test/mutants/**/*.test.ts']),
       project('crash', 120_000),
       project('e2e', 60_000),
+      project('examples', 30_000, ['examples/**/*.test.ts']),
     ],
     passWithNoTests: true,
     reporters: ['default'],
