@@ -40,10 +40,10 @@ const OPEN = ['alive', 'ready']
 
 test('S02: every route asks who it is, but the two that say nothing but ok', async () => {
   const { app } = await open()
-  const ask = client(app)
   expect(ROUTES.filter(({ may }) => may === null).map(({ name }) => name)).toEqual(OPEN)
   expect(closed.length).toBeGreaterThan(20)
-  for (const { method, path, name } of closed)
+  for (const { method, path, name } of closed) {
+    const ask = client(app)
     for (const authorization of [
       '',
       'Bearer wrong',
@@ -56,6 +56,7 @@ test('S02: every route asks who it is, but the two that say nothing but ok', asy
       expect([name, authorization, status, body['code']]).toEqual([name, authorization, 401, 'NOT_AUTHENTICATED'])
       expect(headers.get('www-authenticate')).toMatch(/^Bearer/)
     }
+  }
   expect((await app.counts()).instances['order']).toMatchObject({ started: 1, cancelled: 0 })
 })
 
