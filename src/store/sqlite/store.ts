@@ -1,42 +1,26 @@
 // The store in one SQLite file, for one process.
 //
-// What it owns: the connection, the lock on the side file, the transaction around each change, the store's time. What it does not:
-// any decision; a change is computed by the core and the engine.
+// What it owns: the connection, the lock on the side file, the session, the store's time. What it does not: any decision; a change is
+// computed by the core and the engine. S1 and S3 are kept in transactions.ts.
 //
-// S1  One transaction at a time: everything is synchronous between `begin` and `commit`, and after any error the transaction is
-//     rolled back before the next one begins.
 // S2  A commit counts if its session is the present one. There is one: a newer one, or `closeSession`, ends the older.
-// S3  After an error of the disk nothing is written any more: the process must end, and recovers at its next start.
 // S4  The store's time is steady (base/steady.ts): it never goes back, over a restart by no more than the mark in the file is behind
 //     (2 s), and neither time nor mark follows a jump that is not believed yet.
-import type { DatabaseSync } from 'node:sqlite'
 import { systemClock, type Clock } from '../../base/clock.ts'
 import { PawlError } from '../../base/errors.ts'
 import { systemRandom, type Random } from '../../base/random.ts'
 import { SteadyTime } from '../../base/steady.ts'
 import { Tally } from '../../core/counts.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
-import type {
-  Change,
-  CommitResult,
-  Counts,
-  InboxRow,
-  PartitionHead,
-  RetentionCut,
-  Store,
-  StoreTransaction,
-  Tombstone,
-} from '../store.ts'
+import type { Change, CommitResult, Counts, InboxRow, PartitionHead, RetentionCut, Store, Tombstone } from '../store.ts'
 import { backupInto } from './backup.ts'
-import { failureKind, isDiskFailure, storeError } from './failure.ts'
+import { failureKind, storeError } from './failure.ts'
 import { checkVersion, openFile } from './file.ts'
 import { identify, migrate } from './migrate.ts'
 import { openTables, type Opened } from './opened.ts'
-import { ThreadLost } from './background.ts'
 import { Session } from './session.ts'
 import { migrations as released, type Migration } from './schema.ts'
-import { Tape } from './tape.ts'
-import { runWork, UserTransaction } from './transaction.ts'
+import { Transactions } from './transactions.ts'
 
 /** Settings of a SQLite store. */
 export interface SqliteOptions {
@@ -53,16 +37,9 @@ export interface SqliteOptions {
   readonly large?: number
 }
 
-const MARK_MS = 2_000
-const LARGE = 100
 const ID_BYTES = 16
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-const lostThread = (cause: unknown): PawlError =>
-  new PawlError('THREAD_LOST', 'the thread that wrote this commit has ended, and the commit is not in the file', {
-    cause,
-  })
 
 class SqliteStore implements Store {
   readonly features = { sessions: false, sql: true, backup: true } as const
@@ -75,15 +52,8 @@ class SqliteStore implements Store {
   #opened: Opened | undefined
   #closed = false
   #session: Session | undefined
-  /** The error after which nothing can be trusted (S3). */
-  #broken: unknown
   #time = new SteadyTime(0, 0)
-  /** The time in the file. */
-  #markStored = 0
-  /** A user's work is under way; it is synchronous, so that whatever else wants to write goes on in a later microtask. */
-  #working = false
-  /** The commit that the thread writes; never rejects. */
-  #away: Promise<void> | undefined
+  #transactions: Transactions
   #backups = new Set<Promise<void>>()
 
   constructor(path: string, options: SqliteOptions) {
@@ -93,6 +63,7 @@ class SqliteStore implements Store {
     this.#migrations = options.migrations ?? released
     this.#idsInMemory = options.idsInMemory
     this.#large = options.large
+    this.#transactions = this.#transactionsFrom(0)
   }
 
   async open(o: {
@@ -107,7 +78,7 @@ class SqliteStore implements Store {
       const { storeId, partitions, clock, created } = identify(file, o.partitions, () =>
         hex(this.#random.bytes(ID_BYTES)),
       )
-      this.#markStored = clock
+      this.#transactions = this.#transactionsFrom(clock)
       // How long nobody was here cannot be measured: only a clock behind the mark is not believed.
       this.#time = new SteadyTime(Math.max(clock, this.#clock.now()), this.#clock.monotonic())
       this.#opened = openTables(file, storeId, partitions, this.#idsInMemory)
@@ -124,7 +95,7 @@ class SqliteStore implements Store {
     const opened = this.#opened
     this.#opened = undefined
     this.#session = undefined
-    await this.#away
+    await this.#transactions.turn()
     await opened?.background?.close()
     await Promise.allSettled(this.#backups)
     opened?.file.close()
@@ -133,6 +104,15 @@ class SqliteStore implements Store {
   async now(): Promise<number> {
     this.#ready()
     return this.#tick()
+  }
+
+  #transactionsFrom(mark: number): Transactions {
+    return new Transactions(
+      () => this.#ready(),
+      () => this.#tick(),
+      mark,
+      this.#large,
+    )
   }
 
   #tick(): number {
@@ -199,75 +179,8 @@ class SqliteStore implements Store {
 
   // ── writing ──
 
-  /** Runs `work` and writes the rows that it puts on the tape, in one transaction; whatever it throws comes after a rollback (S1). */
-  #write<T>(opened: Opened, work: (tape: Tape) => T): T {
-    const { db, player } = opened
-    if (this.#broken !== undefined) throw this.#broken
-    try {
-      db.exec('begin immediate')
-      const tape = new Tape()
-      const result = work(tape)
-      this.#mark(tape)
-      player.play(tape.values)
-      db.exec('commit')
-      this.#durable(opened)
-      return result
-    } catch (error) {
-      this.#undone(opened, error)
-      this.#rollback(db)
-      throw error
-    }
-  }
-
-  /** What was put on a tape is in the file. */
-  #durable({ names, ids }: Opened): void {
-    names.settled()
-    ids.settled()
-  }
-
-  /** What was put on a tape never will be. */
-  #undone({ names, ids }: Opened, error: unknown): void {
-    names.forget()
-    ids.forget()
-    // The mark may have been in what is rolled back.
-    this.#markStored = 0
-    if (isDiskFailure(error)) this.#broken = error
-  }
-
-  #rollback(db: DatabaseSync): void {
-    try {
-      if (db.isTransaction) db.exec('rollback')
-    } catch (error) {
-      this.#broken = error
-    }
-  }
-
-  #mark(tape: Tape): void {
-    const now = this.#tick()
-    if (now - this.#markStored < MARK_MS) return
-    tape.put('meta', 'clock', String(now))
-    this.#markStored = now
-  }
-
-  /** Whoever wants to write waits for the commit in the thread, and is never inside a user's work. */
-  async #turn(): Promise<void> {
-    if (this.#working) await Promise.resolve()
-    while (this.#away !== undefined) await this.#away
-  }
-
-  /** As `#write`, in its turn, with errors as they leave the store. */
-  async #writing<T>(work: (opened: Opened, tape: Tape) => T): Promise<T> {
-    await this.#turn()
-    const opened = this.#ready()
-    try {
-      return this.#write(opened, (tape) => work(opened, tape))
-    } catch (error) {
-      throw storeError(error, opened.file.path)
-    }
-  }
-
   async commit(id: string, n: number, change: Change): Promise<CommitResult> {
-    if (this.#working || this.#away !== undefined) await this.#turn()
+    if (this.#transactions.busy) await this.#transactions.turn()
     const opened = this.#ready()
     const session = this.#sessionOf(id)
     if (session === undefined) return { kind: 'fenced' }
@@ -275,55 +188,13 @@ class SqliteStore implements Store {
     if (settled === 'forgotten') return { kind: 'fenced' }
     if (settled !== undefined) return settled
     try {
-      if (this.#broken !== undefined) throw this.#broken
-      const inbox =
-        change.journal.length < (this.#large ?? LARGE)
-          ? this.#here(opened, change)
-          : await this.#there(opened, change, id, n)
+      const inbox = await this.#transactions.commit(opened, change, id, n)
       const result = { kind: 'applied', inbox } as const
       session.settle(n, result)
       return result
     } catch (error) {
       return { kind: failureKind(error), error }
     }
-  }
-
-  #here(opened: Opened, change: Change): readonly number[] {
-    return this.#write(opened, (tape) => opened.writer.apply(change, tape))
-  }
-
-  /** A large change, by the thread where there is one. */
-  async #there(opened: Opened, change: Change, id: string, n: number): Promise<readonly number[]> {
-    const { background, writer } = opened
-    if (background?.ready !== true) return this.#here(opened, change)
-    const tape = new Tape()
-    try {
-      const places = writer.apply(change, tape)
-      this.#mark(tape)
-      // What is asked for when the thread has died: whether this commit is in the file.
-      tape.put('meta', 'commit', `${id} ${n}`)
-      const written = background.commit(tape.values)
-      this.#away = written.catch(() => {})
-      try {
-        await written
-      } catch (error) {
-        if (!(error instanceof ThreadLost) || !this.#isIn(opened, id, n)) throw error
-      } finally {
-        this.#away = undefined
-      }
-      this.#durable(opened)
-      return places
-    } catch (error) {
-      this.#undone(opened, error)
-      if ((error as { stuck?: true }).stuck === true) this.#broken = error
-      // Nothing of it is in the file: sent again it goes the other way.
-      if (error instanceof ThreadLost) throw lostThread(error)
-      throw error
-    }
-  }
-
-  #isIn({ db }: Opened, id: string, n: number): boolean {
-    return db.prepare("select value from pawl_meta where name = 'commit'").get()?.['value'] === `${id} ${n}`
   }
 
   async burn(id: string, n: number): Promise<'burnt' | 'applied' | 'fenced'> {
@@ -342,32 +213,19 @@ class SqliteStore implements Store {
       const { numbers } = this.#ready()
       const first = numbers.take(what, count)
       if (first !== undefined) return first
-      numbers.raise(what, await this.#writing(() => numbers.storeCeiling(what, count)))
+      numbers.raise(what, await this.#transactions.write(() => numbers.storeCeiling(what, count)))
     }
   }
 
   async append(rows: readonly Omit<InboxRow, 'n'>[], counts: Counts): Promise<readonly number[]> {
-    return this.#writing(({ writer }, tape) => {
+    return this.#transactions.write(({ writer }, tape) => {
       const places = writer.append(rows, tape)
       writer.count(counts, tape)
       return places
     })
   }
 
-  async transaction<T>(work: (tx: StoreTransaction) => T): Promise<T> {
-    while (this.#away !== undefined) await this.#away
-    if (this.#working)
-      throw new PawlError('NESTED_TRANSACTION', 'a transaction inside a transaction: use the `tx` of the outer one')
-    const opened = this.#ready()
-    const tx = new UserTransaction(opened.statements, opened.writer, opened.player)
-    this.#working = true
-    try {
-      // What the work throws comes as it is; so do errors of its SQL.
-      return this.#write(opened, () => runWork(opened.db, tx, work))
-    } finally {
-      this.#working = false
-    }
-  }
+  transaction: Store['transaction'] = (work) => this.#transactions.run(work)
 
   // ── reading ──
 
@@ -377,7 +235,7 @@ class SqliteStore implements Store {
     try {
       return read(opened)
     } catch (error) {
-      if (isDiskFailure(error)) this.#broken = error
+      this.#transactions.look(error)
       throw storeError(error, opened.file.path)
     }
   }
@@ -406,7 +264,7 @@ class SqliteStore implements Store {
   // ── the life of the store ──
 
   async saveGraph(graph: MachineGraph, hash: string): Promise<void> {
-    await this.#writing(({ db }) =>
+    await this.#transactions.write(({ db }) =>
       db
         .prepare('insert or replace into pawl_machines values (?, ?, ?, ?)')
         .run(graph.name, graph.version, hash, JSON.stringify(graph)),
@@ -423,7 +281,7 @@ class SqliteStore implements Store {
 
   /** Deletes with the sums that change; undefined where the session is over. */
   async #erasing<T>(id: string, erase: (opened: Opened, tally: Tally) => T): Promise<T | undefined> {
-    return this.#writing((opened, tape) => {
+    return this.#transactions.write((opened, tape) => {
       if (this.#sessionOf(id) === undefined) return undefined
       const tally = new Tally()
       const result = erase(opened, tally)
