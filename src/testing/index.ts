@@ -7,6 +7,7 @@ export type { StoreFixture, StoreSuiteOptions } from './store-suite.ts'
 export { simulate } from './simulation/run.ts'
 export type { SimulateOptions, SimulationReport } from './simulation/run.ts'
 export { answers, hangs, late, may, refuses, sequence, throws } from './harness/behaviour.ts'
+export { explore } from './harness/explore.ts'
 export { harness } from './harness/harness.ts'
 export type {
   Behaviour,

@@ -35,8 +35,7 @@ export class HarnessApp implements App {
   counts: App['counts'] = () => this.#ask('counts()', (app) => app.counts())
   health: App['health'] = () => this.#ask('health()', (app) => app.health())
   workers: App['workers'] = () => this.#ask('workers()', (app) => app.workers())
-  fetch = (request: Request): Promise<Response> =>
-    this.#ask('fetch()', (app) => (app as App & { fetch(of: Request): Promise<Response> }).fetch(request))
+  fetch: App['fetch'] = (request) => this.#ask('fetch()', (app) => app.fetch(request))
   backup: App['backup'] = (path) => this.#ask('backup()', (app) => app.backup(path))
   remove: App['remove'] = (machine, id, o) =>
     this.#ask('remove()', (app) => app.remove(machine, id, o), { machine: machine.name, id })

@@ -3,38 +3,19 @@ import { TimerWatch } from '../../base/ambient.ts'
 import { durationMs } from '../../base/duration.ts'
 import { PawlError } from '../../base/errors.ts'
 import type { Instance } from '../../core/model.ts'
-import { checkApp } from '../../machine/check-app.ts'
-import { activityOf, define, definitionOf, messageOf, serviceOf } from '../../machine/definition.ts'
-import type { ActivityBody, ServiceDefinition } from '../../machine/definition.ts'
-import type { Service } from '../../machine/types-app.ts'
+import { activityOf, definitionOf, messageOf } from '../../machine/definition.ts'
 import type { AnyActivity } from '../../machine/types-activity.ts'
 import type { AnyMachine } from '../../machine/types-machine.ts'
 import type { MessageOf, MessageType } from '../../machine/types-message.ts'
 import { HarnessApp } from './app.ts'
 import { doingOf } from './behaviour.ts'
-import { activitiesOf, Fakes } from './fakes.ts'
+import { Fakes } from './fakes.ts'
 import { Lives } from './lives.ts'
 import { checkedTwice, onImpure } from './pure.ts'
+import { checkedServices } from './services.ts'
 import type { Called, Harness, HarnessOptions } from './types.ts'
 
 const START_MS = Date.UTC(2026, 0, 1)
-
-/** A service without a machine, that has bodies alone. */
-const bodiesAs = (bodies: ReadonlyMap<string, ActivityBody>): ServiceDefinition => ({
-  name: 'harness',
-  machines: [],
-  bodies,
-})
-
-/** Checks services as an app does, but that a body may be missing: a fake may stand for it. */
-function checkedServices(services: readonly Service[]): readonly ServiceDefinition[] {
-  const given = Array.isArray(services) ? services.map((one) => serviceOf(one)) : []
-  const has = new Set(given.flatMap(({ bodies }) => [...bodies.keys()]))
-  const missing = [...activitiesOf(given).values()].filter(({ name, run }) => run === undefined && !has.has(name))
-  const bodies = bodiesAs(new Map(missing.map(({ name }) => [name, () => undefined])))
-  const stand = define(Object.freeze({ kind: 'service', name: bodies.name }), bodies)
-  return checkApp([...services, stand], { services, store: 'memory:' }).filter((one) => one !== bodies)
-}
 
 class EngineHarness implements Harness {
   readonly app: HarnessApp

@@ -13,7 +13,8 @@ import type { ServiceDefinition } from '../../machine/definition.ts'
 import type { App, Lifecycle } from '../../machine/types-app.ts'
 import { Space } from '../../store/memory/space.ts'
 import { ModelStore } from '../../store/memory/store.ts'
-import type { Change, CommitResult, Store } from '../../store/store.ts'
+import { read } from '../../store/memory/rows.ts'
+import type { Change, CommitResult, Store, WaitingRow } from '../../store/store.ts'
 import { LifeClock, VirtualClock } from './clock.ts'
 import { Record } from './record.ts'
 
@@ -23,6 +24,8 @@ export interface LivesOptions {
   readonly startMs: number
   readonly seed: number
   readonly workers: number
+  /** How often chores look for work where there is none. Default an hour. */
+  readonly choreMs?: number
 }
 
 /** A crash that is planned. */
@@ -68,8 +71,8 @@ export class Lives {
   #starting: Promise<void> | undefined
   #over = false
   commits = 0
-  /** Told after each commit that was applied. */
-  onCommit: ((change: Change) => void) | undefined
+  /** How many lives have ended. */
+  deaths = 0
 
   constructor(o: LivesOptions) {
     this.#o = o
@@ -122,7 +125,7 @@ export class Lives {
       clock,
       random: this.#random.fork(),
       partitions: alone ? 1 : PARTITIONS,
-      tuning: alone ? { choreMs: CHORE_MS, tickMs: 1 } : { pollMs: POLL_MS, tickMs: 1 },
+      tuning: alone ? { choreMs: this.#o.choreMs ?? CHORE_MS, tickMs: 1 } : { pollMs: POLL_MS, tickMs: 1 },
       log: (log) => this.logs.push(log),
     })
     const life: Life = { worker, engine, clock, app: new EngineApp(engine), dead: false }
@@ -167,7 +170,6 @@ export class Lives {
     if (result.kind === 'applied') {
       this.commits += 1
       this.record.committed(change)
-      this.onCommit?.(change)
     }
     if (crashes) return this.#die(life, session)
     return life.dead ? never : result
@@ -176,6 +178,7 @@ export class Lives {
   #die(life: Life, session?: string): Promise<never> {
     if (life.dead) return never
     life.dead = true
+    this.deaths += 1
     life.clock.die()
     this.#lives[life.worker] = undefined
     // Who is alone on a file takes it over at once; where there are others, a lease must run out.
@@ -202,6 +205,19 @@ export class Lives {
         `a crash is planned at commit ${before} from now already: plan the next one behind it`,
       )
     this.#crashes.push({ left: n - before, applied })
+  }
+
+  /** Messages that wait for a state, an instance or an operator: their types, and how long they may. */
+  get waiting(): readonly string[] {
+    return [...this.#space.waiting.values()].map((row) => {
+      const { why, until, input } = read<WaitingRow>(row).waiting
+      return `${input.kind === 'message' ? input.type : input.kind} ${why} ${until === null ? '' : until - this.clock.now()}`
+    })
+  }
+
+  /** How many dead letters there are. */
+  get dead(): number {
+    return this.#space.dead.size
   }
 
   /** How many planned crashes have not come. */
