@@ -4,6 +4,8 @@ import { performance } from 'node:perf_hooks'
 export interface AfterOptions {
   /** True: the process may end while this waits. For chores that nobody misses, such as metrics. Default false. */
   background?: boolean
+  /** True: it looks whether something has come, and again for ever. A clock that is made up may leave out such looks while nothing can come. Default false. */
+  poll?: boolean
 }
 
 /** Time, as the engine sees it. Everything that asks for the time or waits gets one, so that tests and simulation can bring their own. */

@@ -41,7 +41,8 @@ export class Inbox {
   /** Polls for ever where other workers write. */
   run(): void {
     if (!this.#ports.store.features.sessions || this.#stopped) return
-    this.#cancel = this.#ports.clock.after(this.#ports.pollMs, () => void this.hint().finally(() => this.run()))
+    const { clock, pollMs } = this.#ports
+    this.#cancel = clock.after(pollMs, () => void this.hint().finally(() => this.run()), { poll: true })
   }
 
   stop(): void {

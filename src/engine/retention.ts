@@ -70,9 +70,8 @@ export class Retention {
   #next(ms: number): void {
     if (this.#stopped) return
     // A lane that has ended runs nothing more, and says so: nobody is left to hear it. `stop` waits for a batch that has begun, not for its turn.
-    this.#cancel = this.#ports.clock.after(ms, () => {
-      void disown(this.#ports.lane(() => (this.#turn = this.#batch())))
-    })
+    const batch = (): void => void disown(this.#ports.lane(() => (this.#turn = this.#batch())))
+    this.#cancel = this.#ports.clock.after(ms, batch, { poll: true })
   }
 
   async #batch(): Promise<void> {

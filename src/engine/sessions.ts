@@ -96,7 +96,7 @@ export class Sessions {
   /** Renews and rebalances for ever. */
   run(): void {
     if (!this.#ports.store.features.sessions || this.#stopped) return
-    this.#cancel = this.#ports.clock.after(this.#ports.leaseMs / 3, () => void this.#tick())
+    this.#cancel = this.#ports.clock.after(this.#ports.leaseMs / 3, () => void this.#tick(), { poll: true })
   }
 
   async #tick(): Promise<void> {

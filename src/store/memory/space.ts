@@ -131,6 +131,11 @@ export class Space {
     return [...this.sessions.values()].filter((s) => s.expiresAt < now).map((s) => s.id)
   }
 
+  /** Every lease lasts that much longer. */
+  prolong(ms: number): void {
+    for (const session of this.sessions.values()) session.expiresAt += ms
+  }
+
   /** How many sessions have not expired. */
   living(): number {
     return this.sessions.size - this.expiredSessions().length

@@ -12,6 +12,16 @@ export class Heap<T> {
     return this.#items[0]
   }
 
+  /** Takes all out, in no order. */
+  drain(): T[] {
+    return this.#items.splice(0)
+  }
+
+  /** All of them, in no order. */
+  get all(): readonly T[] {
+    return this.#items
+  }
+
   /** Puts one in. */
   push(item: T): void {
     const items = this.#items

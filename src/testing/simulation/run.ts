@@ -8,6 +8,8 @@ import type { Coverage } from './coverage.ts'
 import { checkEnding } from './ending.ts'
 import { drawPlan } from './plan.ts'
 import type { Plan, PlanOptions } from './plan.ts'
+import { LONG_REST_MS } from './setting.ts'
+import type { PollSkip } from './scheduler.ts'
 import { makeActors, makeGround, START_MS } from './stage.ts'
 import type { Actors, Ground } from './stage.ts'
 import { Violations } from './violation.ts'
@@ -104,6 +106,7 @@ class Simulation {
     chaos.stop()
     operators.stop()
     if (setting.size.deploys) this.#deployAll()
+    if (setting.afterMs < LONG_REST_MS) scheduler.skip = this.#skip
     const endMs = scheduler.nowMs + CALM_MS
     await this.#calmUntil(endMs)
     await this.#until(scheduler.nowMs + setting.afterMs)
@@ -116,6 +119,21 @@ class Simulation {
     for (const { invariant, text } of violations.all.slice(0, BROKEN_MAX))
       story.tell('broken', () => `${invariant}: ${text}`)
     return this.#report()
+  }
+
+  /** All workers are up, each knows that its lease is good, and nobody has stored anything for another. */
+  get #skip(): PollSkip {
+    const { space } = this.#ground
+    const { workers } = this.#actors
+    const { partitions, sessions, inbox } = space
+    return {
+      vain: () =>
+        inbox.size === 0 &&
+        sessions.size === workers.length &&
+        workers.every(({ engine }) => engine !== undefined) &&
+        partitions.every(({ session }) => session !== null),
+      skipped: (ms) => space.prolong(ms),
+    }
   }
 
   /** From the middle of the bad time on a worker that starts may be of the new build; at the end all are. */

@@ -33,15 +33,24 @@ interface Parked {
 }
 
 interface Timer extends Parked {
-  readonly dueMs: number
+  dueMs: number
+  /** It only looks whether something has come. */
+  readonly poll: boolean
   /** Order of arming, for what is due in the same ms. */
   readonly order: number
+}
+
+/** Leaves out looks at which nothing would be found. */
+export interface PollSkip {
+  /** Whether no poll would find anything as long as nothing else moves. Asked only where nothing else can move now. */
+  readonly vain: () => boolean
+  /** Told of each stretch that was left out: leases, say, are renewed in it. */
+  readonly skipped: (ms: number) => void
 }
 
 /** Why `run` came back. */
 export type RunEnd = 'reached' | 'idle' | 'time' | 'steps'
 
-// On average eight steps pass within one ms: enough for races inside it, and a busy system still gets older.
 /** 32 well-mixed bits for one step (splitmix32). */
 function drawOf(key: number, step: number): number {
   let z = (key + Math.imul(step + 1, 0x9e3779b9)) | 0
@@ -49,6 +58,9 @@ function drawOf(key: number, step: number): number {
   z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
   return (z ^ (z >>> 15)) >>> 0
 }
+
+/** So long before something else moves they poll again: what they know is fresh then. */
+const FRESH_MS = 50
 
 /** Steps after which the process gets a turn for what is not simulated (a signal, a message to a parent). */
 const BREATH_STEPS = 4_096
@@ -64,6 +76,8 @@ export class Scheduler {
   #order = 0
   #nowMs: number
   #steps = 0
+  /** Absent: all polls are made. */
+  skip: PollSkip | undefined
 
   constructor(o: SchedulerOptions) {
     this.#key = o.random.int(2 ** 32)
@@ -110,11 +124,11 @@ export class Scheduler {
   }
 
   /** Makes a continuation ready once that much time has passed; returns what cancels it. */
-  wait(life: Life, ms: number, what: string, go: () => void): () => void {
+  wait(life: Life, ms: number, what: string, go: () => void, poll = false): () => void {
     if (!life.alive || ms === Infinity) return () => {}
     // Whole, as a wall clock's ms are; a wait is never shorter than it was asked for.
     const dueMs = Math.ceil(this.#nowMs + Math.max(0, ms))
-    const timer: Timer = { life, what, go, dueMs, order: this.#order++, cancelled: false }
+    const timer: Timer = { life, what, go, dueMs, order: this.#order++, cancelled: false, poll }
     this.#timers.push(timer)
     return () => (timer.cancelled = true)
   }
@@ -140,11 +154,13 @@ export class Scheduler {
   #next(untilMs: number): Parked | 'idle' | 'time' {
     // Of each step for itself: what a step draws does not hang on how many went before, nor on what they drew.
     const draw = drawOf(this.#key, this.#steps)
+    // On average eight steps pass within one ms: enough for races inside it, and a busy system still gets older.
     if ((draw & 7) === 0) this.#nowMs++
     for (;;) {
       this.#fireDue()
       const parked = this.#pick(draw >>> 3)
       if (parked !== undefined) return parked
+      if (this.skip !== undefined && this.#ready.length === 0) this.#skipPolls(this.skip, untilMs)
       const nextMs = this.#wakesAt()
       if (nextMs === Infinity) return 'idle'
       if (nextMs > untilMs) {
@@ -153,6 +169,23 @@ export class Scheduler {
       }
       this.#nowMs = nextMs
     }
+  }
+
+  /** Where only polls come next, and would find nothing: they come when something else is about to move. */
+  #skipPolls({ vain, skipped }: PollSkip, untilMs: number): void {
+    const timers = this.#timers
+    const { top } = timers
+    if (top?.poll !== true || !vain()) return
+    let movesMs = untilMs
+    for (const { poll, cancelled, life, dueMs } of timers.all)
+      if (!poll && !cancelled && life.alive) movesMs = Math.min(movesMs, dueMs)
+    const ms = movesMs - FRESH_MS - top.dueMs
+    if (ms <= 0) return
+    for (const timer of timers.drain()) {
+      if (timer.poll) timer.dueMs += ms
+      if (!timer.cancelled && timer.life.alive) timers.push(timer)
+    }
+    skipped(ms)
   }
 
   /** Timers that are due become ready, and compete with what is ready already. */
@@ -243,7 +276,7 @@ export class Life {
   readonly clock: Clock = {
     now: () => this.#scheduler.nowMs + this.#skewMs(),
     monotonic: () => this.#scheduler.nowMs - this.#bornMs,
-    after: (ms, fire) => this.#scheduler.wait(this, ms, 'timer', fire),
+    after: (ms, fire, o) => this.#scheduler.wait(this, ms, 'timer', fire, o?.poll),
     turn: () => this.park('turn'),
   }
 }

@@ -21,7 +21,7 @@ function serviceOf(name: string): SimulatedService {
 const SHOP = 'shop '
 const RANDOM = 'random '
 /** As many seeds in a row share one random service: to make its definitions takes as long as to run a seed. */
-const SHARED = 8
+const SHARED = 32
 
 /** Draws what a run is about: half of them the shop, half a random service, a few both. */
 export function drawServices(random: SeededRandom, { size }: Setting, seed: number): readonly string[] {
