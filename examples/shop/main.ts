@@ -3,12 +3,13 @@ import { mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { App, LogRecord } from 'pawl'
 import { seededRandom } from 'pawl/testing'
+import { openDoor, type Door } from './door.ts'
 import { feedOrders, quiet } from './feed.ts'
 import { Watch } from './figures.ts'
 import { HELP, readOptions, UsageError, type Options } from './options.ts'
 import { customer, fileOrders, type Placed } from './orders.ts'
 import { report } from './report.ts'
-import { logLine, screen, type Sign } from './screen.ts'
+import { doorText, logLine, screen, type Sign } from './screen.ts'
 import { hearCourier, openShop } from './shop.ts'
 import { startOutside, type StartedOutside } from './start-outside.ts'
 import { Outside } from './wire.ts'
@@ -44,6 +45,7 @@ class Run {
   #placed = 0
   #bad = 0
   #isDrawing = false
+  #door: Door | undefined
 
   constructor(o: Options, db: string) {
     this.#o = o
@@ -68,7 +70,7 @@ class Run {
       await app.start()
       try {
         hearCourier(app, outside)
-        return await this.#serve(app)
+        return await this.#open(app)
       } finally {
         await app.stop()
       }
@@ -76,6 +78,20 @@ class Run {
       this.#timers.forEach(clearInterval)
       outside.close()
       await started?.stop()
+    }
+  }
+
+  /** With its door open, where it has one. */
+  async #open(app: App): Promise<number> {
+    const { exit, port } = this.#o
+    if (exit && port === undefined) return this.#serve(app)
+    const door = await openDoor(app, this.#db, port)
+    this.#door = door
+    if (!this.#isTerminal) console.log(doorText(door))
+    try {
+      return await this.#serve(app)
+    } finally {
+      await door.close()
     }
   }
 
@@ -135,6 +151,7 @@ class Run {
       total: orders,
       badLines: this.#bad,
       stopping: this.#stop.signal.aborted,
+      door: this.#door,
     }
   }
 

@@ -16,6 +16,8 @@ export interface Options {
   readonly seed: number
   /** The port of an outside that runs already. */
   readonly outside: number | undefined
+  /** The port of its HTTP side. Undefined: 4400 or the next free one; with `exit` there is none then. */
+  readonly port: number | undefined
 }
 
 /** What is wrong with the command line, in words for whoever typed it. */
@@ -36,6 +38,7 @@ export const HELP = `The shop: orders that survive kill -9. Its file keeps them;
   --fail <share>    of all calls to warehouse, bank and courier, so many fail, hang or answer late: 0 to 0.9 (default 0.05)
   --seed <n>        other numbers make other customers (default 1)
   --outside <port>  use the outside world that listens there, instead of starting one
+  --port <n>        serve HTTP there, 0 for any (default 4400 or the next free one; with --exit only if given)
   --help            this text
 `
 
@@ -67,6 +70,7 @@ const parse = (args: readonly string[]) => {
         fail: { type: 'string' },
         seed: { type: 'string' },
         outside: { type: 'string' },
+        port: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     }).values
@@ -96,5 +100,6 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     fail: number('fail', values.fail, 0, 0.9, false) ?? 0.05,
     seed: number('seed', values.seed, 0, Number.MAX_SAFE_INTEGER, true) ?? 1,
     outside: number('outside', values.outside, 1, 65_535, true),
+    port: number('port', values.port, 0, 65_535, true),
   }
 }

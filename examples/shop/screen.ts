@@ -1,5 +1,6 @@
 // The live screen: figures in, text out. 80 columns are enough, and 24 lines.
 import { styleText } from 'node:util'
+import type { Door } from './door.ts'
 import type { Figures } from './figures.ts'
 import { instancesLaw, lawText, messagesLaw, type Law } from './laws.ts'
 
@@ -17,6 +18,8 @@ export interface Sign {
   /** Lines of the file that were no orders. */
   readonly badLines: number
   readonly stopping: boolean
+  /** Undefined: it has none. */
+  readonly door: Door | undefined
 }
 
 /** How it is drawn. */
@@ -173,6 +176,9 @@ function paint(line: Line, { columns, colours }: Canvas): string {
   return text.trimEnd()
 }
 
+/** Where the shop is asked over HTTP, and with what. */
+export const doorText = ({ url, token }: Door): string => `${url}  Bearer ${token}`
+
 /** The whole screen, lines joined by line ends: never wider nor higher than the canvas. */
 export function screen(figures: Figures, sign: Sign, canvas: Canvas): string {
   const { health } = figures
@@ -199,7 +205,7 @@ export function screen(figures: Figures, sign: Sign, canvas: Canvas): string {
         'dim',
       ],
     ],
-    [],
+    sign.door === undefined ? [] : [[`  ${doorText(sign.door)}`, 'dim']],
     ...diagram(figures),
     [],
     ...listeners(figures),

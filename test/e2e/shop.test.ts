@@ -1,6 +1,6 @@
 // `npm start`, as a user runs it: a process, its output, its exit code, and kill -9.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,6 +22,8 @@ interface Started {
   readonly child: ChildProcess
   /** Resolves when that was printed, on either stream. */
   says(what: RegExp): Promise<void>
+  /** The same, with what was found. */
+  finds(what: RegExp): Promise<RegExpExecArray>
   readonly ended: Promise<{ code: number | null; out: string; err: string }>
 }
 
@@ -36,15 +38,20 @@ function start(...args: string[]): Started {
   }
   child.stdout.setEncoding('utf8').on('data', take('out'))
   child.stderr.setEncoding('utf8').on('data', take('err'))
+  const finds = (what: RegExp): Promise<RegExpExecArray> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = what.exec(printed.out + printed.err)
+        if (found !== null) resolve(found)
+      }
+      looking.add(look)
+      child.once('close', () => reject(new Error(`it ended without saying ${what}: ${printed.out}${printed.err}`)))
+      look()
+    })
   return {
     child,
-    says: (what) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => (what.test(printed.out + printed.err) ? resolve() : undefined)
-        looking.add(look)
-        child.once('close', () => reject(new Error(`it ended without saying ${what}: ${printed.out}${printed.err}`)))
-        look()
-      }),
+    says: async (what) => void (await finds(what)),
+    finds,
     ended: new Promise((resolve) => child.once('close', (code) => resolve({ code, ...printed }))),
   }
 }
@@ -143,4 +150,25 @@ test('killed with -9 and started again, every order goes on to its end', async (
   expect(out).toMatch(/orders +300 started/)
   expect(out).toContain('300 ended orders compared with its book')
   expect(out).toContain('The books balance.')
+})
+
+test('the shop serves HTTP, under a token that is the same after kill -9 and is for its owner alone', async () => {
+  const door = /(http:\/\/127\.0\.0\.1:\d+) {2}Bearer ([\w-]{43})/
+  const open = async () => {
+    const shop = start('--db', 'shop.db', '--port', '0')
+    const [, url, token] = await shop.finds(door)
+    return { ...shop, url: url!, token: token! }
+  }
+  const first = await open()
+  expect(statSync(join(folder, 'shop.token')).mode & 0o777).toBe(0o600)
+  expect((await fetch(`${first.url}/counts`)).status).toBe(401)
+  first.child.kill('SIGKILL')
+  await first.ended
+  const second = await open()
+  expect(second.token).toBe(first.token)
+  const headers = { authorization: `Bearer ${second.token}` }
+  const counts = await fetch(`${second.url}/counts`, { headers })
+  expect([counts.status, await counts.json()]).toMatchObject([200, { instances: { order: {} } }])
+  second.child.kill('SIGINT')
+  expect((await second.ended).out).toContain(second.url)
 })

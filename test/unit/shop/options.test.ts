@@ -21,6 +21,7 @@ test('nothing said: a shop that stays open', () => {
     fail: 0.05,
     seed: 1,
     outside: undefined,
+    port: undefined,
   })
 })
 
@@ -36,6 +37,7 @@ test('all said', () => {
     fail: 0.2,
     seed: 3,
     outside: undefined,
+    port: undefined,
   })
   expect(readOptions(['-h'])).toBe('help')
 })
@@ -55,6 +57,6 @@ test('what is refused says why', () => {
 })
 
 test('the help names every option', () => {
-  for (const name of ['db', 'orders', 'file', 'exit', 'rate', 'fail', 'seed', 'outside', 'help'])
+  for (const name of ['db', 'orders', 'file', 'exit', 'rate', 'fail', 'seed', 'outside', 'port', 'help'])
     expect(HELP).toContain(`--${name}`)
 })

@@ -63,6 +63,7 @@ const sign: Sign = {
   total: undefined,
   badLines: 0,
   stopping: false,
+  door: { url: 'http://127.0.0.1:4400', token: 'x'.repeat(43) },
 }
 const canvas: Canvas = { columns: 80, rows: 24, colours: false }
 
@@ -87,6 +88,8 @@ test('the screen shows pace, latency, trouble and both laws', () => {
   expect(text).toMatch(/instances +✓ 12,233 = 13 running/)
   expect(text).toMatch(/messages +✓ 18,500 = 18,400 applied/)
   expect(text).toContain('kill -9 12345')
+  expect(text).toContain(`http://127.0.0.1:4400  Bearer ${'x'.repeat(43)}`)
+  expect(screen(figures, { ...sign, door: undefined }, canvas)).not.toContain('Bearer')
 })
 
 test('a law that does not balance is crossed out', () => {
