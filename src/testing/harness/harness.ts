@@ -46,7 +46,7 @@ class EngineHarness implements Harness {
     const lives = new Lives({ services: [all], startMs: start?.getTime() ?? START_MS, seed, workers })
     this.#lives = lives
     this.app = new HarnessApp({
-      ask: (what, work) => this.#checked(lives.ask(what, work)),
+      ask: (what, work) => this.#checked(lives.askAtRest(what, work)),
       listen: (listener) => lives.listen(listener),
       story: (machine, id) => lives.record.story(machine, id),
       start: () => lives.start(),

@@ -51,6 +51,10 @@ const POLL_MS = 10
 /** Chores of a worker that is alone need not look for what nobody else can do. */
 const CHORE_MS = 3_600_000
 const PARTITIONS = 8
+/** Until several workers have shared the partitions among them; a test's time begins behind it. */
+const SHARING_MS = 20_000
+/** So much time passes at most while a worker is asked what another one must answer. */
+const ASKING_MS = 2_000
 
 const never = new Promise<never>(() => undefined)
 
@@ -69,6 +73,8 @@ export class Lives {
   /** Bodies that are at work. */
   readonly #bodies = new Set<object>()
   #starting: Promise<void> | undefined
+  /** Questions that wait for rest. */
+  #entering = 0
   #over = false
   commits = 0
   /** How many lives have ended. */
@@ -76,7 +82,7 @@ export class Lives {
 
   constructor(o: LivesOptions) {
     this.#o = o
-    this.clock = new VirtualClock(o.startMs)
+    this.clock = new VirtualClock(this.alone ? o.startMs : o.startMs - SHARING_MS)
     this.#random = seededRandom(o.seed)
     this.#space = new Space({ clock: this.clock, random: this.#random.fork() })
     this.#lives = Array.from({ length: o.workers }, () => undefined)
@@ -114,6 +120,8 @@ export class Lives {
       life ??= this.#make(worker)
       await life.engine.start()
     }
+    if (this.alone || this.clock.passedMs > 0) return
+    await this.clock.advance(SHARING_MS, () => this.clock.settle(() => true))
   }
 
   #make(worker: number): Life {
@@ -225,6 +233,25 @@ export class Lives {
     return this.#crashes.length
   }
 
+  /**
+   * Like `ask`, once all that is ready has run, and answered when all that follows has: what a test says one after the other comes one after
+   * the other, and it sees what came of it.
+   */
+  async askAtRest<T>(what: string, work: (app: App) => Promise<T>): Promise<T> {
+    await this.living()
+    this.#entering += 1
+    try {
+      await this.clock.settle(() => this.#restOfWork())
+    } finally {
+      this.#entering -= 1
+    }
+    try {
+      return await this.ask(what, work)
+    } finally {
+      await this.clock.settle(() => this.#restOfWork())
+    }
+  }
+
   /** What a worker was asked; rejects with CRASHED where it dies before it has answered. */
   async ask<T>(what: string, work: (app: App) => Promise<T>): Promise<T> {
     const life = await this.living()
@@ -245,7 +272,17 @@ export class Lives {
         (answer) => over() && resolve(answer),
         (error: unknown) => over() && reject(error as Error),
       )
+      if (!this.alone) void this.#passTime(() => !this.#onCrash.has(crashed))
     })
+  }
+
+  /** What another worker must answer comes by a look at the store, which needs time. */
+  async #passTime(isOver: () => boolean): Promise<void> {
+    for (let ms = 0; ms < ASKING_MS; ms += POLL_MS) {
+      await this.settle()
+      if (isOver() || this.#over) return
+      await this.advance(POLL_MS)
+    }
   }
 
   /** A body begins; what it returns ends it. Until then nothing is at rest, unless it takes too long. */
@@ -255,7 +292,9 @@ export class Lives {
     return () => this.#bodies.delete(body)
   }
 
-  readonly #rest = (): boolean | Promise<boolean> => {
+  readonly #rest = (): boolean | Promise<boolean> => this.#entering === 0 && this.#restOfWork()
+
+  #restOfWork(): boolean | Promise<boolean> {
     if (this.#bodies.size === 0 && this.#starting === undefined) return true
     return this.#restLater()
   }

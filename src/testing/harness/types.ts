@@ -38,13 +38,16 @@ export interface HarnessOptions {
   readonly start?: Date
   /** For what is left to chance (ids, the jitter of retries). Default 1: every run is the same. */
   readonly seed?: number
-  /** Workers on the one store, default 1. Where there are several, time passes while they talk, in steps of their polls. */
+  /** Workers on the one store, default 1. Where there are several, time passes while one waits for another: at most 2 seconds a question. */
   readonly workers?: number
 }
 
 /** The engine itself, in one process, in virtual time. */
 export interface Harness {
-  /** Started by what is first asked of it. What is ready runs by itself, and time stands still: what needs time is awaited after `advance`. */
+  /**
+   * Started by what is first asked of it. What is ready runs by itself, before what is asked and before that is answered; time stands still, so
+   * what needs time is awaited after `advance`.
+   */
   readonly app: App
   readonly now: Date
   /** Lets time pass, and runs all that falls due on the way, in order. */

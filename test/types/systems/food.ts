@@ -6,36 +6,45 @@ import { event, command, activity, machine, service, pawl } from './api.ts'
 
 const order = z.object({ orderId: z.string() })
 const place = z.object({ lat: z.number(), lon: z.number() })
-const OrderPlaced = event('order.placed', {
+export const OrderPlaced = event('order.placed', {
   data: order.extend({ customer: z.string(), restaurant: z.string(), items: z.array(z.string()), total: z.number() }),
   key: (d) => d.orderId,
 })
-const OrderCancelled = event('order.cancelled', { data: order.extend({ reason: z.string() }), key: (d) => d.orderId })
-const PaymentCaptured = event('payment.captured', {
+export const OrderCancelled = event('order.cancelled', {
+  data: order.extend({ reason: z.string() }),
+  key: (d) => d.orderId,
+})
+export const PaymentCaptured = event('payment.captured', {
   data: order.extend({ paymentId: z.string() }),
   key: (d) => d.orderId,
 })
-const PaymentRefused = event('payment.refused', { data: order, key: (d) => d.orderId })
-const Refunded = event('payment.refunded', { data: order, key: (d) => d.orderId })
-const KitchenAccepted = event('kitchen.accepted', {
+export const PaymentRefused = event('payment.refused', { data: order, key: (d) => d.orderId })
+export const Refunded = event('payment.refunded', { data: order, key: (d) => d.orderId })
+export const KitchenAccepted = event('kitchen.accepted', {
   data: order.extend({ minutes: z.number(), at: place }),
   key: (d) => d.orderId,
 })
-const KitchenRefused = event('kitchen.refused', { data: order.extend({ reason: z.string() }), key: (d) => d.orderId })
-const MealReady = event('meal.ready', { data: order, key: (d) => d.orderId })
-const CourierOffered = event('courier.offered', { data: order.extend({ courier: z.string() }), key: (d) => d.courier })
-const CourierAccepted = event('courier.accepted', {
+export const KitchenRefused = event('kitchen.refused', {
+  data: order.extend({ reason: z.string() }),
+  key: (d) => d.orderId,
+})
+export const MealReady = event('meal.ready', { data: order, key: (d) => d.orderId })
+export const CourierOffered = event('courier.offered', {
+  data: order.extend({ courier: z.string() }),
+  key: (d) => d.courier,
+})
+export const CourierAccepted = event('courier.accepted', {
   data: order.extend({ courier: z.string() }),
   key: (d) => d.courier,
 }) // ordered by courier …
-const CourierAssigned = event('courier.assigned', {
+export const CourierAssigned = event('courier.assigned', {
   data: order.extend({ courier: z.string() }),
   key: (d) => d.orderId,
 })
-const CourierNotFound = event('courier.not-found', { data: order, key: (d) => d.orderId })
-const PickedUp = event('meal.picked-up', { data: order, key: (d) => d.orderId })
-const Delivered = event('meal.delivered', { data: order, key: (d) => d.orderId })
-const CancelOrder = command('order.cancel', {
+export const CourierNotFound = event('courier.not-found', { data: order, key: (d) => d.orderId })
+export const PickedUp = event('meal.picked-up', { data: order, key: (d) => d.orderId })
+export const Delivered = event('meal.delivered', { data: order, key: (d) => d.orderId })
+export const CancelOrder = command('order.cancel', {
   data: order.extend({ reason: z.string() }),
   to: 'order',
   key: (d) => d.orderId,
@@ -106,13 +115,13 @@ export const orderMachine = machine('order', {
   },
 })
 
-const charge = activity('psp.charge', {
+export const charge = activity('psp.charge', {
   input: z.object({ amount: z.number(), reference: z.string() }),
   output: z.object({ paymentId: z.string() }),
   failures: ['Declined'],
   run: ({ reference }) => ({ paymentId: `p-${reference}` }),
 })
-const refund = activity('psp.refund', {
+export const refund = activity('psp.refund', {
   input: z.object({ paymentId: z.string(), amount: z.number() }),
   output: z.object({}),
   run: () => ({}),
@@ -147,7 +156,7 @@ export const payment = machine('payment', {
 })
 
 // Looking changes nothing in the world, so it may be given up at any moment.
-const findCouriers = activity('couriers.find', {
+export const findCouriers = activity('couriers.find', {
   input: place.extend({ km: z.number() }),
   output: z.object({ couriers: z.array(z.string()) }),
   interruptible: true,
