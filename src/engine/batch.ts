@@ -2,6 +2,7 @@
 //
 // Nothing here is seen by anybody before the commit: replies, attempts and lifecycle events are kept until then. When the
 // commit fails the batch is thrown away whole, and its items go back to their boxes.
+import type { PawlError } from '../base/errors.ts'
 import { jsonSize } from '../base/size.ts'
 import { conditionOf, instanceCount, messageCount, stateCount, Tally } from '../core/counts.ts'
 import { changedChildren } from '../core/family.ts'
@@ -119,6 +120,8 @@ export class Batch {
   readonly letters = new Set<string>()
   /** Boxes whose instance was erased. */
   readonly stones = new Set<string>()
+  /** Boxes whose instance has a row that cannot be read. */
+  readonly corrupt = new Map<string, PawlError>()
   /** Dead letters that are not there any more: somebody was faster, in the store or in this batch. */
   readonly gone = new Set<string>()
   /** Called after the commit, in order. */

@@ -50,6 +50,8 @@ export class Engine implements Host {
   #storeState: EngineHealth['store'] = 'ok'
   #storeError = ''
   #broken: string | undefined
+  /** Rows that cannot be read, and the first of them. */
+  readonly #unread = { rows: 0, first: '' }
   /** It stops, and waits for the store no longer. */
   #gaveUp = false
   #ending: Promise<void> = Promise.resolve()
@@ -80,7 +82,10 @@ export class Engine implements Host {
       )
     this.#phase = 'starting'
     const { partitions } = this.#options
-    const opened = await this.store.open(partitions === undefined ? {} : { partitions })
+    const opened = await this.store.open({
+      ...(partitions !== undefined && { partitions }),
+      onCorrupt: (error) => this.#corrupt(error),
+    })
     try {
       await checkGraphs(this.store, this.registry, (text) => this.log({ level: 'warn', text }))
       await this.#strangers.look()
@@ -198,6 +203,7 @@ export class Engine implements Host {
     const hot = this.hot(target)
     if (hot !== undefined) return hot
     const [found] = await this.store.load([target])
+    if (found?.corrupt !== undefined) throw found.corrupt
     return found?.loaded?.instance ?? null
   }
 
@@ -220,6 +226,9 @@ export class Engine implements Host {
     if (!this.time.doubts && this.time.problem !== undefined) problems.push(this.time.problem)
     // A body that does not settle stops itself alone.
     problems.push(...(this.#parts?.attempts.problems ?? []))
+    // Nor does a row that cannot be read: only what belongs to it waits.
+    const { rows, first } = this.#unread
+    if (rows > 0) problems.push(rows === 1 ? first : `${first} (and ${rows - 1} more)`)
     if (running) this.#strangers.refresh()
     problems.push(...this.#strangers.problems)
     if (this.#phase === 'new') problems.push('this app is not started: call `await app.start()` first')
@@ -229,6 +238,18 @@ export class Engine implements Host {
       store: this.#storeState,
       problems,
     }
+  }
+
+  #corrupt(error: PawlError): void {
+    this.#unread.rows += 1
+    if (this.#unread.rows === 1) this.#unread.first = error.message
+    const { machine, id } = (error.details ?? {}) as Partial<Target>
+    this.log({
+      level: 'error',
+      text: error.message,
+      error,
+      ...(machine !== undefined && id !== undefined && { machine, id }),
+    })
   }
 
   /** The state of the store, as the last call to it showed. */

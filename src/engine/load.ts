@@ -1,4 +1,5 @@
 // What a wave of items needs of the store, and memory does not have: one query for instances, one for receipts.
+import { isPawlError } from '../base/errors.ts'
 import type { ReceiptRow, Store, Found } from '../store/store.ts'
 import { touchedOf, type Batch } from './batch.ts'
 import { entryOf, type Cache, type Entry } from './cache.ts'
@@ -39,10 +40,10 @@ export async function load(
   const receipts: { target: string; source: string; id: string }[] = []
   for (const item of wave) {
     const { delivery, input, box } = item
-    if (delivery?.deadLetter !== undefined && (await store.deadLetter(delivery.deadLetter)) === null)
+    if (delivery?.deadLetter !== undefined && (await isGone(store, delivery.deadLetter)))
       batch.gone.add(delivery.deadLetter)
     if (isFirst(delivery)) receipts.push({ target: receiptTarget(item), source: delivery.dedup.source, id: input.id })
-    if (input.kind === 'event' || batch.touched.has(box) || missing.has(box)) continue
+    if (input.kind === 'event' || batch.touched.has(box) || batch.corrupt.has(box) || missing.has(box)) continue
     const entry = item.isNew === true ? NOBODY : cache.get(box)
     if (entry === undefined) missing.set(box, item)
     else touch(ports, batch, item, entry)
@@ -58,14 +59,28 @@ export async function load(
   return new Map((await store.receipts(receipts)).map((row) => [receiptKey(row), row]))
 }
 
+/** A dead letter that cannot be read is there. */
+async function isGone(store: Store, deadLetter: string): Promise<boolean> {
+  try {
+    return (await store.deadLetter(deadLetter)) === null
+  } catch (error) {
+    if (isPawlError(error, 'ROW_CORRUPT')) return false
+    throw error
+  }
+}
+
 function foundIn(
   ports: LoadPorts,
   batch: Batch,
-  { target, loaded, orphans }: Found,
+  { target, loaded, orphans, corrupt }: Found,
   missing: ReadonlyMap<string, Item>,
 ): void {
   const item = missing.get(boxOf(target))
   if (item === undefined) return
+  if (corrupt !== undefined) {
+    batch.corrupt.set(item.box, corrupt)
+    return
+  }
   touch(ports, batch, item, loaded === null && orphans.length === 0 ? NOBODY : entryOf(loaded, orphans))
 }
 

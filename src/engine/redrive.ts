@@ -15,6 +15,7 @@ const PAGE = 1_000
 /** Whether an instance has looked at a message, or keeps it: one that gave some good ids with a bad one was heard by those. */
 async function hasSeen(store: Store, target: Target, { id, type }: MessageInput): Promise<boolean> {
   const [found] = await store.load([target])
+  if (found?.corrupt !== undefined) throw found.corrupt
   const waiting = found?.loaded?.waiting ?? found?.orphans ?? []
   if (waiting.some((row) => row.waiting.input.id === id)) return true
   if (found?.loaded === null || found === undefined) return false

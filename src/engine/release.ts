@@ -41,6 +41,8 @@ export function release(ports: ReleasePorts, batch: Batch, ms: number): void {
       ports.attempts.sync(box, instance, definition)
     if (ports.watchers.size > 0) ports.watchers.tell(box, instance, touched.entries)
   }
+  // Nor of one that cannot be read.
+  for (const box of batch.corrupt.keys()) due.seen(box, undefined)
   if (lifecycle.heard) tell(lifecycle, batch, ms)
 }
 

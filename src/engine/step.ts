@@ -6,6 +6,7 @@
 // S1  Transitions are computed on committed state only: while a commit is in flight nothing is computed of an instance that it touches. What
 //     has come for such a one is put aside; what a transition sends to it is held until that commit has settled.
 // S2 to S5 are kept in flight.ts.
+import type { PawlError } from '../base/errors.ts'
 import type { Context } from '../core/draft.ts'
 import { dispatch } from '../core/transition.ts'
 import type { ReceiptRow } from '../store/store.ts'
@@ -229,6 +230,11 @@ export class Step {
       for (const { box } of batch.hops.slice(before)) behind.add(box)
       return
     }
+    const corrupt = batch.corrupt.get(item.box)
+    if (corrupt !== undefined) {
+      this.#setAside(batch, item, corrupt)
+      return
+    }
     const touched = batch.touched.get(item.box) ?? this.#stranger(batch, item)
     if (touched.instance === null && batch.stones.has(item.box)) {
       booker.removed(batch, item)
@@ -237,6 +243,21 @@ export class Step {
     const context = this.#context(batch, item, touched)
     const outcome = dispatch(touched.definition, item.target.id, touched, input, context)
     booker.book(batch, touched, item, outcome)
+  }
+
+  /** A row of its instance cannot be read (I10). What is stored stays where it is, for the worker that finds the row mended; what this batch
+   *  sends to it is stored; whoever waits for an answer is told. */
+  #setAside(batch: Batch, item: Item, { code, message }: PawlError): void {
+    const { reply, booked } = item
+    if (isHop(item)) {
+      batch.later.add(item.box)
+      this.#ports.router.spill(batch, item)
+      return
+    }
+    if (reply !== undefined) batch.after.push(() => reply({ fate: 'bad', code, message, entries: [] }))
+    // Its call is open still: whoever reads it next makes it again, under the same key.
+    if (booked !== undefined)
+      batch.after.push(() => booked({ nextAt: undefined, failed: { code: 'other', message, outcome: 'unknown' } }))
   }
 
   /** A machine that this build does not know: its messages are parked. */

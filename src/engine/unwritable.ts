@@ -94,6 +94,7 @@ export async function unwritable(ports: UnwritablePorts, item: Item, error: unkn
   host.log({ level: 'error', text: `the store refuses a change: ${message}`, ...item.target, error })
   // What cannot be read is the caller's to try again.
   const [found] = item.input.kind === 'event' ? [] : await host.store.load([item.target])
+  if (found?.corrupt !== undefined) throw found.corrupt
   const instance = found?.loaded?.instance
   const live = instance?.status === 'live' ? instance : undefined
   const redriven = item.delivery?.deadLetter !== undefined

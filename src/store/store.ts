@@ -9,6 +9,7 @@
 // session only one `commit` is in flight; after `close` everything rejects with STORE_CLOSED. Nothing may rely on an answer
 // coming in the same tick. Methods other than `commit` reject with a PawlError when the store fails: STORE_CORRUPT where it cannot be
 // trusted any more (the process must end), STORE_FULL and STORE_READ_ONLY where it takes nothing for now.
+import type { PawlError } from '../base/errors.ts'
 import type { ChildRecord, Instance } from '../core/model.ts'
 import type {
   DeadLetterRow,
@@ -106,6 +107,8 @@ export interface Found {
   readonly loaded: Loaded | null
   /** Waiting for an instance of that name; empty where there is one. */
   readonly orphans: readonly WaitingRow[]
+  /** A row of it cannot be read, so nobody knows what is there: `loaded` is null and `orphans` empty. */
+  readonly corrupt?: PawlError
 }
 
 /** A worker, as others see it. */
@@ -205,7 +208,12 @@ export interface Store {
   }
   /** Creates or migrates the tables. Refuses another number of partitions than it was made with (PARTITIONS_DIFFER), a newer
    *  schema (STORE_NEWER), a file in use (STORE_IN_USE). `partitions` undefined: as it was made, else 64. */
-  open(o: { readonly partitions?: number }): Promise<{
+  open(o: {
+    readonly partitions?: number
+    /** Hears, once for each, of rows whose text cannot be read (ROW_CORRUPT). Whoever reads many gets all others; `load` says it of its
+     *  target, and what asks for one row or for a log rejects with it. */
+    readonly onCorrupt?: (error: PawlError) => void
+  }): Promise<{
     readonly partitions: number
     /** Random, for the life of the store. */ readonly storeId: string
     readonly created: boolean

@@ -6,6 +6,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { PawlError } from '../../base/errors.ts'
 import type { Instance } from '../../core/model.ts'
 import type { ListQuery } from '../store.ts'
+import { Corrupt } from './corrupt.ts'
 import type { Names } from './names.ts'
 import { instanceOf, statusNumber, type Row } from './rows.ts'
 
@@ -55,12 +56,14 @@ function placeOf(after: string | undefined): Place | undefined {
 /** Lists instances. */
 export class Lister {
   readonly #names: Names
+  readonly #corrupt: Corrupt
   readonly #live: StatementSync
   readonly #stalled: StatementSync
   readonly #ended: StatementSync
 
-  constructor(db: DatabaseSync, names: Names) {
+  constructor(db: DatabaseSync, names: Names, corrupt = new Corrupt(() => {})) {
     this.#names = names
+    this.#corrupt = corrupt
     this.#live = db.prepare(STATEMENTS.live)
     this.#stalled = db.prepare(STATEMENTS.stalled)
     this.#ended = db.prepare(STATEMENTS.ended)
@@ -79,7 +82,13 @@ export class Lister {
     }
     const page = rows.slice(0, query.limit)
     const last = page.at(-1)
-    const items = page.map(([, row]) => instanceOf(row, this.#names))
+    const read = (row: Row): Instance => instanceOf(row, this.#names)
+    const items = this.#corrupt.all(
+      'pawl_instances',
+      page.map(([, row]) => row),
+      read,
+      query,
+    )
     if (rows.length <= query.limit || last === undefined) return { items }
     const [section, row] = last
     return { items, next: `${section}:${section === 'ended' ? String(row['ended_at']) : '0'}:${String(row['k'])}` }

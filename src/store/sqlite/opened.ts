@@ -3,6 +3,7 @@ import type { DatabaseSync } from 'node:sqlite'
 import { Background } from './background.ts'
 import { Buckets } from './buckets.ts'
 import { Writer } from './commit.ts'
+import type { Corrupt } from './corrupt.ts'
 import type { OpenFile } from './file.ts'
 import { Guard } from './guard.ts'
 import { Ids } from './ids.ts'
@@ -39,6 +40,7 @@ export function openTables(
   storeId: string,
   partitions: number,
   idsInMemory: number | undefined,
+  corrupt: Corrupt,
 ): Opened {
   const { db } = file
   const guard = new Guard(db)
@@ -54,8 +56,8 @@ export function openTables(
     partitions,
     writer: new Writer(db, names, ids, rare, buckets),
     player: new Player(db),
-    reader: new Reader(db, names, ids, rare),
-    lister: new Lister(db, names),
+    reader: new Reader(db, names, ids, rare, corrupt),
+    lister: new Lister(db, names, corrupt),
     retainer: new Retainer(db, names, ids, rare, buckets),
     statements: new UserStatements(db, guard),
     numbers: new Numbers(db),

@@ -1,6 +1,6 @@
 // Everything that is read back, but for lists of instances (list.ts).
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { PawlError } from '../../base/errors.ts'
+import { isPawlError, PawlError } from '../../base/errors.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import type {
   DeadLetterRow,
@@ -15,6 +15,7 @@ import type {
   Tombstone,
   WaitingRow,
 } from '../store.ts'
+import { Corrupt } from './corrupt.ts'
 import type { Ids } from './ids.ts'
 import type { Names } from './names.ts'
 import type { Rare } from './rare.ts'
@@ -83,12 +84,14 @@ export class Reader {
   readonly #names: Names
   readonly #ids: Ids
   readonly #rare: Readonly<Rare>
+  readonly #corrupt: Corrupt
   readonly #get: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>
 
-  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Readonly<Rare>) {
+  constructor(db: DatabaseSync, names: Names, ids: Ids, rare: Readonly<Rare>, corrupt = new Corrupt(() => {})) {
     this.#names = names
     this.#ids = ids
     this.#rare = rare
+    this.#corrupt = corrupt
     const get: Partial<Record<keyof typeof STATEMENTS, StatementSync>> = {}
     for (const [name, sql] of Object.entries(STATEMENTS)) get[name as keyof typeof STATEMENTS] = db.prepare(sql)
     this.#get = get as Record<keyof typeof STATEMENTS, StatementSync>
@@ -96,22 +99,33 @@ export class Reader {
 
   /** See `Store.load`. */
   load(target: Target): Found {
+    try {
+      return this.#load(target)
+    } catch (error) {
+      if (!isPawlError(error, 'ROW_CORRUPT')) throw error
+      return { target, loaded: null, orphans: [], corrupt: error }
+    }
+  }
+
+  #load(target: Target): Found {
     const k = this.#ids.find(this.#names.find(target.machine), target.id)
     const row = k === undefined ? undefined : this.#get.instance.get(k)
     if (row === undefined) return { target, loaded: null, orphans: this.#rare.orphans ? this.#orphans(target) : [] }
-    const instance = instanceOf(row, this.#names)
-    const waiting = this.#get.waiting.all(instance.k).map(waitingOf)
-    const children = this.#get.children.all(instance.k).map(childOf)
+    const corrupt = this.#corrupt
+    const instance = corrupt.one('pawl_instances', row, (one) => instanceOf(one, this.#names), target)
+    const waiting = this.#get.waiting.all(instance.k).map((one) => corrupt.one('pawl_waiting', one, waitingOf))
+    const children = this.#get.children.all(instance.k).map((one) => corrupt.one('pawl_children', one, childOf, target))
     return { target, loaded: { instance, waiting, children }, orphans: [] }
   }
 
   #orphans({ machine, id }: Target): readonly WaitingRow[] {
-    return this.#get.orphans.all(id, machine).map(waitingOf)
+    return this.#get.orphans.all(id, machine).map((row) => this.#corrupt.one('pawl_waiting', row, waitingOf))
   }
 
   /** See `Store.inbox`. */
   inbox(partitions: readonly number[], limit: number): readonly InboxRow[] {
-    return this.#get.inbox.all(JSON.stringify(partitions), limit).map(inboxOf)
+    const rows = this.#get.inbox.all(JSON.stringify(partitions), limit + this.#corrupt.known('pawl_inbox'))
+    return this.#corrupt.all('pawl_inbox', rows, inboxOf)
   }
 
   #target(row: Row): Target {
@@ -134,7 +148,9 @@ export class Reader {
 
   /** See `Store.expired`. */
   expired(partitions: readonly number[], until: number, limit: number): readonly WaitingRow[] {
-    return this.#get.expired.all(until, JSON.stringify(partitions), limit).map(waitingOf)
+    const more = this.#corrupt.known('pawl_waiting')
+    const rows = this.#get.expired.all(until, JSON.stringify(partitions), limit + more)
+    return this.#corrupt.all('pawl_waiting', rows, waitingOf).slice(0, limit)
   }
 
   /** See `Store.openCalls`. */
@@ -185,23 +201,28 @@ export class Reader {
     const lives = this.#get.lives.all(k) as unknown as readonly (Omit<Owner, 'partition'> & { readonly seq: number })[]
     const emitted = (partition: number, offset: number): EventRow | undefined => {
       const row = this.#get.event.get(partition, offset)
-      return row === undefined ? undefined : eventOf(row, this.#names)
+      return row === undefined ? undefined : this.#event(row)
     }
     return this.#get.journal.all(k, after, limit).map((row) => {
       const life = lives.find(({ seq }) => (row['seq'] as number) < seq)
-      return journalOf(row, life === undefined ? now : { ...life, partition: now.partition }, this.#names, emitted)
+      const owner = life === undefined ? now : { ...life, partition: now.partition }
+      return this.#corrupt.one('pawl_journal', row, (one) => journalOf(one, owner, this.#names, emitted))
     })
   }
 
   /** See `Store.events`. */
   events(partition: number, after: number, limit: number): readonly EventRow[] {
-    return this.#get.events.all(partition, after, limit).map((row) => eventOf(row, this.#names))
+    return this.#get.events.all(partition, after, limit).map((row) => this.#event(row))
+  }
+
+  #event(row: Row): EventRow {
+    return this.#corrupt.one('pawl_events', row, (one) => eventOf(one, this.#names))
   }
 
   /** See `Store.deadLetter`. */
   deadLetter(id: string): DeadLetterRow | null {
     const row = this.#get.deadLetter.get(id)
-    return row === undefined ? null : deadLetterOf(row)
+    return row === undefined ? null : this.#corrupt.one('pawl_dead_letters', row, deadLetterOf)
   }
 
   /** See `Store.deadLetters`: newest first. */
@@ -219,7 +240,7 @@ export class Reader {
     const page = rows.slice(0, query.limit)
     const last = page.at(-1)
     return {
-      items: page.map(deadLetterOf),
+      items: this.#corrupt.all('pawl_dead_letters', page, deadLetterOf),
       ...(rows.length > page.length && last !== undefined ? { next: String(last['n']) } : {}),
     }
   }

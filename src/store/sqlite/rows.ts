@@ -7,7 +7,6 @@
 //
 // A journal row repeats its instance's incarnation in every key that a change holds: one character stands for it there.
 import { callKey } from '../../base/id.ts'
-import { freezeOwnJson } from '../../base/json.ts'
 import type { ChildRecord, Instance, JournalCause, JournalEntry, StoredStatus } from '../../core/model.ts'
 import type {
   DeadLetterRow,
@@ -19,10 +18,10 @@ import type {
   ReceiptRow,
   WaitingRow,
 } from '../store.ts'
+import { jsonIn, parsed, parsedOrNull, payload, type Row } from './column.ts'
 import type { Names } from './names.ts'
 
-/** A row as node:sqlite gives it. */
-export type Row = Readonly<Record<string, unknown>>
+export type { Row } from './column.ts'
 
 const STATUSES = ['live', 'stalled', 'done', 'failed', 'cancelled'] as const satisfies readonly StoredStatus[]
 /** The number that stands for a status; living ones are 0 and 1, which the partial indexes rely on. */
@@ -55,9 +54,6 @@ export const UNIT_OUTCOMES = { applied: 1, ignored: 3, refused: 5 } as const
 export const jsonOrNull = (value: unknown): string | null =>
   value === null || value === undefined ? null : JSON.stringify(value)
 
-const parsed = <T>(text: unknown, what: string): T => freezeOwnJson(JSON.parse(text as string) as T, what)
-const parsedOrNull = <T>(text: unknown, what: string): T | null => (text === null ? null : parsed<T>(text, what))
-
 /** Whether an attempt of some call may be running or is to come. */
 export function hasOpenCall(calls: Instance['calls']): boolean {
   if (calls === null) return false
@@ -80,16 +76,16 @@ export function instanceOf(row: Row, names: Names): Instance {
     seq: row['seq'] as number,
     entry: row['entry'] as number,
     enteredAt: row['entered_at'] as number,
-    data: parsed<Instance['data']>(row['data'], 'stored data'),
+    data: parsed<Instance['data']>(row, 'data', 'stored data'),
     dataText: row['data'] as string,
-    calls: parsedOrNull<Instance['calls']>(row['calls'], 'stored calls'),
-    timers: parsedOrNull<Instance['timers']>(row['timers'], 'stored timers'),
+    calls: parsedOrNull<Instance['calls']>(row, 'calls', 'stored calls'),
+    timers: parsedOrNull<Instance['timers']>(row, 'timers', 'stored timers'),
     dueAt: row['due_at'] as number | null,
-    joined: parsedOrNull<Instance['joined']>(row['joined'], 'stored joined'),
+    joined: parsedOrNull<Instance['joined']>(row, 'joined', 'stored joined'),
     stamp: row['stamp'] as number,
-    parent: parsedOrNull<Instance['parent']>(row['parent'], 'stored parent'),
+    parent: parsedOrNull<Instance['parent']>(row, 'parent', 'stored parent'),
     startHash: row['start_hash'] as string,
-    stalled: parsedOrNull<Instance['stalled']>(row['stalled'], 'stored stall'),
+    stalled: parsedOrNull<Instance['stalled']>(row, 'stalled', 'stored stall'),
     correlation: (row['correlation'] ?? incarnation) as string,
     priority: row['priority'] as number,
     fairKey: row['fair_key'] as string | null,
@@ -110,11 +106,11 @@ export function waitingOf(row: Row): WaitingRow {
       until: row['until'] as number | null,
       leftMs: row['left_ms'] as number | null,
       size: row['size'] as number,
-      input: parsed<WaitingRow['waiting']['input']>(row['input'], 'a stored message'),
+      input: parsed<WaitingRow['waiting']['input']>(row, 'input', 'a stored message'),
     }),
     ...(row['delivery'] === null
       ? {}
-      : { delivery: parsed<NonNullable<WaitingRow['delivery']>>(row['delivery'], 'a stored delivery') }),
+      : { delivery: parsed<NonNullable<WaitingRow['delivery']>>(row, 'delivery', 'a stored delivery') }),
   }
 }
 
@@ -127,7 +123,7 @@ export const childOf = (row: Row): ChildRecord =>
     seq: row['seq'] as number,
     state: row['state'] as string,
     status: row['status'] as ChildRecord['status'],
-    data: parsed<unknown>(row['data'], 'stored data of a child'),
+    data: payload(row, 'stored data of a child'),
   })
 
 /** A letter of its row. */
@@ -135,7 +131,7 @@ export const inboxOf = (row: Row): InboxRow => ({
   n: row['n'] as number,
   partition: row['partition'] as number,
   priority: row['priority'] as number,
-  letter: parsed<Letter>(row['letter'], 'a stored message'),
+  letter: parsed<Letter>(row, 'letter', 'a stored message'),
 })
 
 /** 1 for an event or a command, which the law of messages counts; 0 for results, timers, notices, starts and cancels. */
@@ -164,10 +160,10 @@ export const deadLetterOf = (row: Row): DeadLetterRow => ({
   at: row['at'] as number,
   code: row['code'] as string,
   message: row['message'] as string,
-  input: parsed<DeadLetterRow['input']>(row['input'], 'a stored message'),
+  input: parsed<DeadLetterRow['input']>(row, 'input', 'a stored message'),
   ...(row['delivery'] === null
     ? {}
-    : { delivery: parsed<NonNullable<DeadLetterRow['delivery']>>(row['delivery'], 'a stored delivery') }),
+    : { delivery: parsed<NonNullable<DeadLetterRow['delivery']>>(row, 'delivery', 'a stored delivery') }),
 })
 
 const STAMPS_A_MS = 1024
@@ -187,7 +183,7 @@ export const eventOf = (row: Row, names: Names): EventRow => ({
   type: names.text(row['type'] as number),
   version: row['version'] as number,
   key: row['key'] as string,
-  data: parsed<unknown>(row['data'], 'a stored event'),
+  data: payload(row, 'a stored event'),
   at: (row['at'] ?? timeOfStamp(row['stamp'] as number)) as number,
   correlation: row['correlation'] as string,
 })
@@ -312,12 +308,21 @@ function effectsText(row: JournalRow, owner: Owner): string | null {
   return JSON.stringify(effects)
 }
 
-const effectsOf = (text: string | null): Effects => (text === null ? {} : (JSON.parse(text) as Effects))
+const effectsOf = (text: string | null): Effects => (text === null ? {} : (jsonIn('effects', text) as Effects))
 
-/** The places of the events that a journal row names. */
+// Who erases an instance is not stopped by a row of it that cannot be read: its events stay in the log.
+function readable(text: string | null): Effects {
+  try {
+    return effectsOf(text)
+  } catch {
+    return {}
+  }
+}
+
+/** The places of the events that a journal row names; none where that cannot be read. */
 export function placesOf(text: string | null, partition: number): (readonly [partition: number, offset: number])[] {
   const places: (readonly [number, number])[] = []
-  for (const item of effectsOf(text).e ?? []) {
+  for (const item of readable(text).e ?? []) {
     if (typeof item === 'number') places.push([partition, item])
     else if (isPlace(item)) places.push(item)
   }
@@ -362,7 +367,7 @@ export function journalOf(
     from: row['from'] === null ? null : names.text(row['from'] as number),
     to: names.text(row['to'] as number),
     outcome: OUTCOMES[(row['outcome'] as number) >> 1]!,
-    changed: change === null ? {} : (JSON.parse(longText(change, owner.incarnation)) as Record<string, unknown>),
+    changed: change === null ? {} : (jsonIn('change', longText(change, owner.incarnation)) as Record<string, unknown>),
     removed: effects.r ?? [],
     emitted,
     opened: row['opened'] === null ? (effects.o ?? []) : [names.text(row['opened'] as number)],

@@ -14,6 +14,7 @@ import { Tally } from '../../core/counts.ts'
 import type { MachineGraph } from '../../machine/definition.ts'
 import type { Change, CommitResult, Counts, InboxRow, PartitionHead, RetentionCut, Store, Tombstone } from '../store.ts'
 import { backupInto } from './backup.ts'
+import { Corrupt } from './corrupt.ts'
 import { failureKind, storeError } from './failure.ts'
 import { checkVersion, openFile } from './file.ts'
 import { identify, migrate } from './migrate.ts'
@@ -66,9 +67,7 @@ class SqliteStore implements Store {
     this.#transactions = this.#transactionsFrom(0)
   }
 
-  async open(o: {
-    readonly partitions?: number
-  }): Promise<{ readonly partitions: number; readonly storeId: string; readonly created: boolean }> {
+  async open(o: Parameters<Store['open']>[0]): ReturnType<Store['open']> {
     if (this.#opened !== undefined || this.#closed)
       throw new PawlError('STORE_OPEN', `the store ${this.#given} was opened before: make a new one for every open`)
     const file = openFile(this.#given)
@@ -81,7 +80,13 @@ class SqliteStore implements Store {
       this.#transactions = this.#transactionsFrom(clock)
       // How long nobody was here cannot be measured: only a clock behind the mark is not believed.
       this.#time = new SteadyTime(Math.max(clock, this.#clock.now()), this.#clock.monotonic())
-      this.#opened = openTables(file, storeId, partitions, this.#idsInMemory)
+      this.#opened = openTables(
+        file,
+        storeId,
+        partitions,
+        this.#idsInMemory,
+        new Corrupt((error) => o.onCorrupt?.(error)),
+      )
       if ((this.#large ?? Infinity) < Infinity) await this.#opened.background?.started()
       return { partitions, storeId, created }
     } catch (error) {
