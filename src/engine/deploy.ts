@@ -40,7 +40,11 @@ function told(before: MachineGraph, machine: MachineDefinition, population: Popu
 }
 
 /** Compares all graphs with those that ran on this store before. Rejects with BREAKS_INSTANCES and the whole list. */
-export async function checkGraphs(store: Store, registry: Registry, warn: (text: string) => void): Promise<void> {
+export async function checkGraphs(
+  store: Pick<Store, 'graphs' | 'population' | 'saveGraph'>,
+  registry: Pick<Registry, 'machines'>,
+  warn: (text: string) => void,
+): Promise<void> {
   const known = new Map((await store.graphs()).map((row) => [`${row.name}\0${row.version}`, row]))
   const problems: string[] = []
   const fresh: MachineDefinition[] = []

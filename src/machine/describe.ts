@@ -37,7 +37,7 @@ const arrows = (graph: MachineGraph, ids: ReadonlyMap<string, string>): readonly
 }
 
 /** The graph of a machine as a Mermaid drawing (`stateDiagram-v2`), with a line break at the end. */
-export function mermaid(definition: MachineDefinition): string {
+export function mermaid(definition: Pick<MachineDefinition, 'graph'>): string {
   const { graph } = definition
   const ids = new Map(graph.states.map(({ name }, i) => [name, `s${i}`]))
   const states = graph.states.map(({ name, calls }) => {

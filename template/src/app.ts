@@ -1,0 +1,4 @@
+import { service } from 'pawl'
+import { order } from './order.ts'
+
+export const shop = service('shop', { machines: [order] })
