@@ -128,12 +128,12 @@ class EngineHarness implements Harness {
   }
 
   #open(): readonly string[] {
-    const { record, crashesLeft, errors } = this.#lives
+    const { record, crashesLeft, errors, questions } = this.#lives
     const instances = [...record.instances.values()].flatMap(({ instance }) =>
       openOf(instance).map((what) => `${what}\n    ${record.story(instance.machine, instance.id)}`),
     )
     const crashes = crashesLeft === 0 ? [] : [`${crashesLeft} planned by crashAt: so many commits never came`]
-    return [...instances, ...this.#timers.open, ...crashes, ...errors]
+    return [...instances, ...questions.open, ...this.#timers.open, ...crashes, ...errors]
   }
 
   /** What is wrong with the definitions comes before what came of it. */

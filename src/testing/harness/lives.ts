@@ -16,6 +16,7 @@ import { ModelStore } from '../../store/memory/store.ts'
 import { read } from '../../store/memory/rows.ts'
 import type { Change, CommitResult, Store, WaitingRow } from '../../store/store.ts'
 import { LifeClock, VirtualClock } from './clock.ts'
+import { Questions } from './questions.ts'
 import { Record } from './record.ts'
 
 /** What lives are made of. */
@@ -69,7 +70,7 @@ export class Lives {
   readonly #lives: (Life | undefined)[]
   readonly #listeners = new Set<(event: Lifecycle) => void>()
   readonly #crashes: PlannedCrash[] = []
-  readonly #onCrash = new Set<() => void>()
+  readonly questions: Questions
   /** Bodies that are at work. */
   readonly #bodies = new Set<object>()
   #starting: Promise<void> | undefined
@@ -83,6 +84,7 @@ export class Lives {
   constructor(o: LivesOptions) {
     this.#o = o
     this.clock = new VirtualClock(this.alone ? o.startMs : o.startMs - SHARING_MS)
+    this.questions = new Questions(() => this.clock.passedMs)
     this.#random = seededRandom(o.seed)
     this.#space = new Space({ clock: this.clock, random: this.#random.fork() })
     this.#lives = Array.from({ length: o.workers }, () => undefined)
@@ -192,7 +194,7 @@ export class Lives {
     // Who is alone on a file takes it over at once; where there are others, a lease must run out.
     if (this.alone)
       for (const id of session === undefined ? [...this.#space.sessions.keys()] : [session]) this.#space.endSession(id)
-    for (const tell of this.#onCrash) tell()
+    this.questions.died(life)
     if (!this.#over) void this.start().catch(() => undefined)
     return never
   }
@@ -255,25 +257,10 @@ export class Lives {
   /** What a worker was asked; rejects with CRASHED where it dies before it has answered. */
   async ask<T>(what: string, work: (app: App) => Promise<T>): Promise<T> {
     const life = await this.living()
-    return await new Promise<T>((resolve, reject) => {
-      const crashed = (): void => {
-        if (!life.dead) return
-        this.#onCrash.delete(crashed)
-        reject(
-          new PawlError(
-            'CRASHED',
-            `the worker crashed before it had answered ${what}: what was committed goes on; ask again`,
-          ),
-        )
-      }
-      this.#onCrash.add(crashed)
-      const over = (): boolean => this.#onCrash.delete(crashed)
-      work(life.app).then(
-        (answer) => over() && resolve(answer),
-        (error: unknown) => over() && reject(error as Error),
-      )
-      if (!this.alone) void this.#passTime(() => !this.#onCrash.has(crashed))
-    })
+    let isOver = false
+    const answer = this.questions.ask(life, what, () => work(life.app)).finally(() => (isOver = true))
+    if (!this.alone) void this.#passTime(() => isOver)
+    return await answer
   }
 
   /** What another worker must answer comes by a look at the store, which needs time. */
@@ -323,6 +310,7 @@ export class Lives {
   /** Everything ends at once, and waits for nothing. */
   end(): void {
     this.#over = true
+    this.questions.end()
     for (const life of this.#lives) if (life !== undefined) void this.#die(life)
   }
 

@@ -55,6 +55,16 @@ describe('time', () => {
   })
 })
 
+test('what is awaited and needs time tells so, instead of waiting for ever', async () => {
+  const t = make()
+  t.fake(reserve, hangs())
+  const handle = await t.app.run(order, { id: 'o-1', data: { sku: 'mug' } })
+  await expect(handle.result()).rejects.toThrow(
+    /result\(\) of order "o-1" is awaited while time stands still.*\n {2}order "o-1": reserving \(run\)/,
+  )
+  await expect(t.end()).rejects.toMatchObject({ code: 'STILL_OPEN' })
+})
+
 describe('activities', () => {
   test('answer', async () => {
     const t = make()
@@ -216,6 +226,15 @@ describe('the end', () => {
     await expect(t.end()).rejects.toThrow(
       /timer "15 minutes" of order "o-1", due 2026-01-01T00:15:00.000Z\n {4}order "o-1": reserving \(order.placed\) → confirming .*\n {2}call warehouse.reserve of order "o-2"/,
     )
+  })
+
+  test('names what was asked and is not answered', async () => {
+    const t = make()
+    t.fake(reserve, hangs())
+    const handle = await t.app.run(order, { id: 'o-1', data: { sku: 'mug' } })
+    void handle.result()
+    await expect(t.end()).rejects.toThrow(/result\(\) of order "o-1" was asked, and is not answered/)
+    await expect(t.settle()).rejects.toMatchObject({ code: 'STOPPED' })
   })
 
   test('names real timers that a body has set', async () => {
