@@ -107,4 +107,55 @@ describe('F31: a row that cannot be read', () => {
       expect(problems.join()).toContain(`pawl_instances.${change.split(' ')[0]} of m "bad"`)
       expect(logs.filter(({ id }) => id === 'bad')).toHaveLength(1)
     })
+
+  test('what is due behind it fires, and what it sends to it is kept until the row is mended', async () => {
+    const app = await damaged("update pawl_instances set timers = timers || 'x' where id = 'bad'", async (first) => {
+      await first.send(m, 'bad', Rest({}))
+      await first.send(m, 'good', Rest({}))
+    })
+    await app.get(m, 'good').reaches('a')
+    expect(await nOf(app, 'good')).toBe(1_000)
+    await app.send(m, 'good', Tell({ to: 'bad' }))
+    await expectGood(app)
+    expect((await app.counts()).messages.pending).toBe(1)
+    await app.stop()
+    sql("update pawl_instances set timers = rtrim(timers, 'x') where id = 'bad'")
+    const mended = await start()
+    await mended.get(m, 'bad').reaches('a')
+    await mended.send(m, 'bad', Add({ n: 1 }))
+    // Its timer has fired, and let in what had come meanwhile.
+    expect(await nOf(mended, 'bad')).toBe(1_101)
+    expect((await mended.health()).problems).toEqual([])
+    await expectLaws(mended)
+  })
+
+  test('of the inbox keeps its place, and what stands behind it is read', async () => {
+    const bad = "update pawl_instances set timers = 'x' where id = 'bad'"
+    const app = await damaged(bad, async (first) => first.send(m, 'good', Add({ n: 0 })))
+    for (let i = 0; i < 3; i++) await app.send(m, 'good', Tell({ to: 'bad' }))
+    await app.stop()
+    sql("update pawl_instances set timers = null where id = 'bad'")
+    sql("update pawl_inbox set letter = '{' where n = (select min(n) from pawl_inbox)")
+    const second = await start()
+    await second.send(m, 'bad', Add({ n: 1 }))
+    expect(await nOf(second, 'bad')).toBe(201)
+    expect((await second.counts()).messages.pending).toBe(1)
+    expect((await second.health()).problems.join()).toContain('pawl_inbox.letter')
+    await expectGood(second)
+  })
+
+  test('of what waits stops its instance, and one of the journal the history alone', async () => {
+    const app = await damaged("update pawl_waiting set input = '{' where id = 'bad'", async (first) => {
+      await first.send(m, 'bad', Rest({}))
+      await first.send(m, 'bad', Add({ n: 1 }), { until: 'stored' })
+      await first.stop()
+      sql("update pawl_journal set change = '{' where k = (select k from pawl_instances where id = 'good') and seq = 1")
+    })
+    expect(await codeOf(app.send(m, 'bad', Add({ n: 1 })))).toBe('ROW_CORRUPT')
+    const history = async (): Promise<void> => {
+      for await (const _ of app.get(m, 'good').history());
+    }
+    expect(await codeOf(history())).toBe('ROW_CORRUPT')
+    await expectGood(app)
+  })
 })
