@@ -6,6 +6,7 @@ import type { Plan } from '../../src/testing/simulation/plan.ts'
 import type { Violation } from '../../src/testing/simulation/violation.ts'
 import { mutants } from '../mutants/catalogue.ts'
 import type { Mutant } from '../mutants/mutant.ts'
+import { seldom } from '../mutants/seldom.ts'
 
 /** One of them. */
 export interface Regression {
@@ -40,8 +41,8 @@ export function writeRegression(name: string, regression: Regression): void {
 
 /** A break of the engine, by its name. Throws where there is none. */
 export function mutantOf(name: string): Mutant {
-  const mutant = mutants.find((one) => one.name === name)
-  if (mutant === undefined) throw new Error(`there is no mutant ${name}: see test/mutants/catalogue.ts`)
+  const mutant = [...mutants, ...seldom].find((one) => one.name === name)
+  if (mutant === undefined) throw new Error(`there is no mutant ${name}: see test/mutants/catalogue.ts and seldom.ts`)
   return mutant
 }
 
