@@ -9,7 +9,8 @@ export const seldom: readonly Mutant[] = [
     file: 'src/engine/unwritable.ts',
     find: 'await drops(ports, item, instance, message)',
     replace: 'await drops(ports, live === undefined ? { ...item, booked: undefined } : item, live, message)',
-    breaks: 'An activity whose answer the database refuses is never called again: its instance runs for ever with nobody at it.',
+    breaks:
+      'An activity whose answer the database refuses is never called again: its instance runs for ever with nobody at it.',
     by: ['I10', 'liveness'],
   },
 ]
