@@ -99,7 +99,7 @@ export class Due {
       await this.#ports.hear()
       const more = await this.#wakeDue()
       const expired = await this.#ports.expire(PAGE)
-      if (more || expired === PAGE) next = this.#ports.storeNow() + 1
+      if (more || expired === PAGE) next = this.#ports.storeNow()
       else next = Math.min(next, Math.max(await this.#nextDue(), this.#ports.storeNow() + 1))
     } catch (error) {
       this.#ports.onError(error)

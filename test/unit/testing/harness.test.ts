@@ -32,6 +32,16 @@ describe('time', () => {
     await t.end()
   })
 
+  test('of all who are due none is late, however many they are', async () => {
+    const t = make()
+    t.fake(reserve, reserved)
+    const ids = Array.from({ length: 1_300 }, (_, index) => `o-${index}`)
+    await Promise.all(ids.map((id) => t.app.run(order, { id, data: { sku: 'mug' } })))
+    await t.advance('15 minutes')
+    expect(t.emitted(OrderRejected)).toHaveLength(1_300)
+    await t.end()
+  })
+
   test('begins where it is told to', async () => {
     const t = harness({ services: [shop], start: new Date('2030-05-05T05:05:05Z') })
     t.fake(reserve, refuses('OutOfStock'))
