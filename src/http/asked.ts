@@ -8,8 +8,11 @@ export const BODY_BYTES_MAX = 2 * 1024 * 1024
 /** The longest that an answer is waited for (`Prefer: wait=60`), in seconds. */
 export const WAIT_SECONDS_MAX = 60
 
-/** What a field of a body, or of a query, may hold. `count`: a whole number from 0; `data`: any JSON. */
-export type Kind = 'text' | 'flag' | 'count' | 'object' | 'data' | 'texts'
+/** Items of a page, and instances that one request operates on: each has to end in a time that somebody waits. */
+export const LIMIT_MAX = 1_000
+
+/** What a field of a body, or of a query, may hold. `count`: a whole number from 0; `limit`: one from 1 to 1,000; `data`: any JSON. */
+export type Kind = 'text' | 'flag' | 'count' | 'limit' | 'object' | 'data' | 'texts'
 /** Fields by name; `!` after the kind: it must be there. */
 export type Shape = Readonly<Record<string, Kind | `${Kind}!`>>
 /** What was read, by name. */
@@ -22,6 +25,7 @@ const CHECKS: Readonly<Record<Kind, (value: unknown) => boolean>> = {
   text: (value) => typeof value === 'string',
   flag: (value) => typeof value === 'boolean',
   count: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
+  limit: (value) => Number.isSafeInteger(value),
   object: isObject,
   data: () => true,
   texts: (value) =>
@@ -31,6 +35,7 @@ const WORDS: Readonly<Record<Kind, string>> = {
   text: 'a text',
   flag: 'true or false',
   count: 'a whole number from 0',
+  limit: 'a whole number',
   object: 'an object',
   data: 'JSON',
   texts: 'a text, or a list of texts',
@@ -39,6 +44,11 @@ const WORDS: Readonly<Record<Kind, string>> = {
 /** The kind of a field, and whether it must be there. */
 export const kindOf = (field: Shape[string]): readonly [kind: Kind, required: boolean] =>
   field.endsWith('!') ? [field.slice(0, -1) as Kind, true] : [field as Kind, false]
+
+function checkLimit(limit: number): void {
+  if (limit < 1 || limit > LIMIT_MAX)
+    throw new PawlError('BAD_LIMIT', `limit ${limit}: write a whole number from 1 to ${LIMIT_MAX}`)
+}
 
 /** Checks a body against a shape: BAD_REQUEST. */
 export function shaped(value: unknown, shape: Shape, what: string): Asked {
@@ -52,6 +62,7 @@ export function shaped(value: unknown, shape: Shape, what: string): Asked {
     if (!Object.hasOwn(value, name)) {
       if (required) throw badRequest(`${what} must have \`${name}\`: ${WORDS[kind]}`)
     } else if (!CHECKS[kind](value[name])) throw badRequest(`\`${name}\` of ${what} is ${WORDS[kind]}`)
+    else if (kind === 'limit') checkLimit(value[name] as number)
   }
   return value
 }
@@ -66,8 +77,9 @@ export function queried(url: URL, shape: Shape): Asked {
       )
     if (Object.hasOwn(found, name)) throw badRequest(`the parameter \`${name}\` comes twice`)
     const [kind] = kindOf(shape[name]!)
-    const value = kind === 'count' ? (/^\d{1,15}$/.test(text) ? Number(text) : undefined) : text
+    const value = kind === 'count' || kind === 'limit' ? (/^\d{1,15}$/.test(text) ? Number(text) : undefined) : text
     if (value === undefined) throw badRequest(`the parameter \`${name}\` is ${WORDS[kind]}`)
+    if (kind === 'limit') checkLimit(value as number)
     found[name] = value
   }
   return found

@@ -1,5 +1,6 @@
 // Instances over HTTP: start, list, read, wait, history, send, cancel.
 import { isPawlError, PawlError } from '../base/errors.ts'
+import { reasonOf } from '../engine/handle.ts'
 import type { Handle, JournalRow, Snapshot, Started } from '../machine/types-app.ts'
 import type { Give } from '../machine/types-data.ts'
 import type { AnyMachine } from '../machine/types-machine.ts'
@@ -10,7 +11,6 @@ import { receiptResponse } from './receipts.ts'
 
 const ENDED = ['done', 'failed', 'cancelled']
 const HISTORY = 100
-const HISTORY_MAX = 1_000
 
 /** The instance that the path names. Nothing is read yet. */
 export const handleOf = ({ api, at }: Call): Handle<AnyMachine> => api.app.get(api.machine(at('machine')), at('id'))
@@ -81,8 +81,6 @@ async function read(call: Call): Promise<Response> {
 
 async function history(call: Call): Promise<Response> {
   const { after = 0, limit = HISTORY } = call.query as { after?: number; limit?: number }
-  if (limit < 1 || limit > HISTORY_MAX)
-    throw new PawlError('BAD_LIMIT', `limit ${limit}: write a whole number from 1 to ${HISTORY_MAX}`)
   const items: Record<string, unknown>[] = []
   // One more than is given: where it is there, there is a next page.
   let more = false
@@ -131,6 +129,8 @@ async function isCancelled(handle: Handle<AnyMachine>): Promise<boolean> {
 async function cancel(call: Call): Promise<Response> {
   const handle = handleOf(call)
   const why = (call.query['why'] as string | undefined) ?? 'deleted over HTTP'
+  // Before it is known whether there is anything to do: what is wrong is wrong in any case.
+  reasonOf({ why }, 'cancel')
   if (await isCancelled(handle)) return new Response(null, { status: 204, headers: HEADERS })
   return receiptResponse(await handle.cancel({ why, by: call.visitor.name }))
 }
@@ -154,7 +154,7 @@ export const INSTANCES: readonly Route[] = [
     name: 'list',
     says: 'Instances: the ended newest first, the others oldest first',
     may: 'read',
-    query: { state: 'text', status: 'text', limit: 'count', after: 'text' },
+    query: { state: 'text', status: 'text', limit: 'limit', after: 'text' },
     run: list,
   },
   { method: 'GET', path: ONE, name: 'read', says: 'How an instance stands', may: 'read', run: read },
@@ -173,7 +173,7 @@ export const INSTANCES: readonly Route[] = [
     name: 'history',
     says: 'Its transitions, oldest first',
     may: 'read',
-    query: { after: 'count', limit: 'count' },
+    query: { after: 'count', limit: 'limit' },
     run: history,
   },
   {

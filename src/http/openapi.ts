@@ -1,6 +1,6 @@
 // The API as an OpenAPI 3.1 document, made of the routes and of the definitions: one path for each machine, with its own data.
 import type { AnySchema, MachineDefinition, MessageDefinition } from '../machine/definition.ts'
-import { kindOf, type Kind, type Shape } from './asked.ts'
+import { kindOf, LIMIT_MAX, type Kind, type Shape } from './asked.ts'
 import type { Api, Route } from './call.ts'
 
 /** JSON Schema, draft 2020-12. */
@@ -20,11 +20,15 @@ const KINDS: Readonly<Record<Kind, JsonSchema>> = {
   text: TEXT,
   flag: { type: 'boolean' },
   count: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+  limit: { type: 'integer', minimum: 1, maximum: LIMIT_MAX },
   object: { type: 'object' },
   data: {},
   texts: { oneOf: [TEXT, { type: 'array', items: TEXT }] },
 }
-const ID: JsonSchema = { type: 'string', minLength: 1, maxLength: 255 }
+// Bytes are what is limited: of other letters there may be fewer.
+const ID: JsonSchema = { type: 'string', minLength: 1, maxLength: 255, pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]+$' }
+
+const STATUSES = ['running', 'waiting', 'stalled', 'done', 'failed', 'cancelled']
 
 type Converter = { readonly [side in 'input' | 'output']?: (o: { target: string }) => Record<string, unknown> }
 
@@ -45,7 +49,23 @@ function jsonSchema(schema: AnySchema, side: 'input' | 'output', id: string): Js
   }
 }
 
-const STATUS: JsonSchema = { enum: ['running', 'waiting', 'stalled', 'done', 'failed', 'cancelled'] }
+/** Fields that take less than their kind. */
+const FIELDS: Readonly<Record<string, JsonSchema>> = {
+  id: ID,
+  why: { type: 'string', minLength: 1, maxLength: 2_000, pattern: '\\S' },
+  status: { enum: STATUSES },
+}
+
+/** What a field takes; a state is one of the machine's. */
+function fieldSchema(name: string, field: Shape[string], machine: MachineDefinition | undefined): JsonSchema {
+  const [kind] = kindOf(field)
+  const state: JsonSchema = { enum: [...(machine?.states.keys() ?? [])] }
+  if (name === 'to' || name === 'state')
+    return kind === 'texts' ? { oneOf: [state, { type: 'array', items: state }] } : state
+  return Object.hasOwn(FIELDS, name) ? FIELDS[name]! : KINDS[kind]
+}
+
+const STATUS: JsonSchema = { enum: STATUSES }
 const MESSAGE = object({ type: TEXT, data: {} })
 const REASON = object({ code: TEXT, message: TEXT })
 const SEQ: JsonSchema = { type: 'integer', minimum: 0 }
@@ -118,23 +138,23 @@ const snapshot = ({ name, states, schema }: MachineDefinition): JsonSchema =>
   )
 
 const messages = (list: Iterable<MessageDefinition>): JsonSchema => {
-  const each = [...list].map(({ type, schema }) =>
-    object({ type: { const: type }, data: jsonSchema(schema, 'input', type) }),
-  )
-  // Without one there is nothing to send, and an empty `oneOf` is no schema.
-  return each.length === 0 ? { not: {} } : { oneOf: each }
+  const each = [...list].map(({ type, schema }) => ({
+    ...object({ type: { const: type }, data: jsonSchema(schema, 'input', type) }),
+    additionalProperties: false,
+  }))
+  // An empty `oneOf` is no schema.
+  return each.length === 0 ? MESSAGE : { oneOf: each }
 }
 
 /** A shape of a body. */
-const bodySchema = (shape: Shape): JsonSchema => {
-  const fields = Object.entries(shape).map(([name, field]) => [name, ...kindOf(field)] as const)
-  return {
-    type: 'object',
-    properties: Object.fromEntries(fields.map(([name, kind]) => [name, name === 'id' ? ID : KINDS[kind]])),
-    required: fields.filter(([, , required]) => required).map(([name]) => name),
-    additionalProperties: false,
-  }
-}
+const bodySchema = (shape: Shape, machine: MachineDefinition | undefined): JsonSchema => ({
+  type: 'object',
+  properties: Object.fromEntries(
+    Object.entries(shape).map(([name, field]) => [name, fieldSchema(name, field, machine)]),
+  ),
+  required: Object.keys(shape).filter((name) => kindOf(shape[name]!)[1]),
+  additionalProperties: false,
+})
 
 /** What goes in, where a definition says more than the route. */
 function requestSchema(api: Api, { name, body = {} }: Route, machine: MachineDefinition | undefined): JsonSchema {
@@ -144,7 +164,7 @@ function requestSchema(api: Api, { name, body = {} }: Route, machine: MachineDef
     return messages(unique.values())
   }
   if (name === 'send' && machine !== undefined) return messages(machine.receives.values())
-  if (name !== 'start' || machine === undefined) return bodySchema(body)
+  if (name !== 'start' || machine === undefined) return bodySchema(body, machine)
   const data = machine.begin === undefined ? jsonSchema(machine.schema, 'input', `${machine.name}:given`) : {}
   return { ...object({ id: ID, data }, ['id']), additionalProperties: false }
 }
@@ -215,11 +235,11 @@ const HEADERS: Readonly<Record<string, readonly unknown[]>> = {
   changes: [header('Last-Event-ID', TEXT, 'The id of the last event that came')],
 }
 
-function parameters(route: Route): unknown[] {
+function parameters(route: Route, machine: MachineDefinition | undefined): unknown[] {
   const query = Object.entries(route.query ?? {}).map(([name, field]) => ({
     name,
     in: 'query',
-    schema: KINDS[kindOf(field)[0]],
+    schema: fieldSchema(name, field, machine),
   }))
   const path = route.path.includes(':id') ? [{ name: 'id', in: 'path', required: true, schema: ID }] : []
   return [...path, ...query, ...(HEADERS[route.name] ?? [])]
@@ -228,7 +248,7 @@ function parameters(route: Route): unknown[] {
 function operation(api: Api, route: Route, machine: MachineDefinition | undefined): unknown {
   const { name, says, may, body } = route
   const of = machine === undefined ? {} : ref(`${schemaName(machine.name)}`)
-  const given = parameters(route)
+  const given = parameters(route, machine)
   return {
     operationId: machine === undefined ? name : `${name}.${machine.name}`,
     summary: says,
@@ -252,6 +272,7 @@ export function document(api: Api, routes: readonly Route[]): unknown {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes)
     for (const machine of route.path.includes(':machine') ? machines : [undefined]) {
+      if (route.name === 'send' && machine?.receives.size === 0) continue
       const named = route.path.replace(':machine', encodeURIComponent(machine?.name ?? '')).replace(':id', '{id}')
       const path = (paths[`${api.base}${named}`] ??= {})
       path[route.method.toLowerCase()] = operation(api, route, machine)

@@ -6,7 +6,7 @@ import { receiptResponse } from './receipts.ts'
 import type { Shape } from './asked.ts'
 
 const ONE = '/machines/:machine/instances/:id'
-const WHICH: Shape = { state: 'texts', code: 'text', limit: 'count', dryRun: 'flag' }
+const WHICH: Shape = { state: 'texts', code: 'text', limit: 'limit', dryRun: 'flag' }
 const SETTLED: Shape = { call: 'text', result: 'data', failure: 'text' }
 
 /** What a body says of who and why; the engine checks the rest. */
@@ -103,7 +103,7 @@ export const OPERATORS: readonly Route[] = [
     name: 'deadLetters',
     says: 'Messages that could not be applied',
     may: 'read',
-    query: { machine: 'text', limit: 'count', after: 'text' },
+    query: { machine: 'text', limit: 'limit', after: 'text' },
     run: letters,
   },
   post(
