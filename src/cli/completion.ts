@@ -16,15 +16,26 @@ function words(command: Command, path: string): readonly (readonly [path: string
     .visibleOptions(command)
     .flatMap(({ short, long }) => long ?? short ?? [])
   const next = [...visible.map((one) => one.name()), ...options].join(' ')
-  return [[path, next], ...visible.flatMap((one) => words(one, `${path} ${one.name()}`.trim()))]
+  return [
+    [path, path === 'completion' ? Object.keys(SCRIPTS).join(' ') : next],
+    ...visible.flatMap((one) => words(one, `${path} ${one.name()}`.trim())),
+  ]
 }
 
 const cases = (list: Iterable<readonly [string, string]>): string =>
   [...list].map(([key, value]) => `    '${key}') next='${value}' ;;`).join('\n')
 
+/** Options that want a value which only the user knows, a file perhaps. */
+const valued = (command: Command): readonly string[] => {
+  const own = command.options.filter((option) => option.required).flatMap(({ long }) => long ?? [])
+  const all = new Set([...own, ...command.commands.flatMap(valued)])
+  return [...all].filter((name) => !Object.hasOwn(VALUES, name))
+}
+
 /** Sets `next` by `$place` (the commands so far) and `$before` (the word before). Where nothing is set files are completed. */
 const choice = (program: Command): string => `  case "$before" in
 ${cases(Object.entries(VALUES))}
+    ${valued(program).join(' | ')}) place='-' ;;
   esac
   [ -n "$next" ] || case "$place" in
 ${cases(words(program, ''))}

@@ -15,10 +15,12 @@ export const charge = activity('bank.charge', {
 
 export const Shipped = event('Shipped', { data: z.object({ order: z.string() }), key: ({ order }) => order })
 export const Label = command('Label', { data: z.object({ text: z.string() }), to: 'order', key: () => 'none' })
+export const Left = event('Left', { data: z.object({ order: z.string() }), key: ({ order }) => order })
 
 export const order = machine('order', {
   data: z.object({ cents: z.int(), payment: z.string().optional(), label: z.string().optional() }),
   receives: [Shipped, Label],
+  emits: [Left],
   initial: 'charging',
   cancel: 'cancelled',
   states: {
@@ -41,7 +43,7 @@ export const order = machine('order', {
       after: { '5 days': 'late' },
     },
     late: { on: { Shipped: 'shipped' } },
-    shipped: { final: 'done' },
+    shipped: { final: 'done', emit: { Left: ({ id }) => ({ order: id }) } },
     declined: { final: 'failed' },
     cancelled: { final: 'cancelled' },
   },

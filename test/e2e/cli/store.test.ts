@@ -39,7 +39,7 @@ describe('looking', () => {
     expect(out).toMatch(
       /^machine +started +running +waiting +stalled +done +failed +cancelled +removed\norder +6 +0 +2 +2 +1 +1 +0 +0\n/,
     )
-    expect(out).toContain('messages: 2 accepted, 1 applied, 1 dead')
+    expect(out).toContain('messages: 3 accepted, 1 applied, 1 unclaimed, 1 dead')
     const counts = await cliJson<{ instances: { order: { stalled: number } } }>(['ls', ...read])
     expect(counts.instances.order.stalled).toBe(2)
   })
