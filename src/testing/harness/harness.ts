@@ -145,11 +145,10 @@ class EngineHarness implements Harness {
     return answer
   }
 
+  /** As a deploy does; what it leaves open `end` tells still. */
   async #stop(): Promise<void> {
-    this.#over = true
     await this.#lives.settle()
     this.#lives.end()
-    this.#deaf()
   }
 }
 

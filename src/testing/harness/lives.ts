@@ -42,6 +42,8 @@ interface Life {
   readonly app: App
   readonly engine: Engine
   readonly clock: LifeClock
+  /** It was told to start. */
+  started: boolean
   dead: boolean
 }
 
@@ -101,25 +103,19 @@ export class Lives {
     return this.#lives[0]!
   }
 
-  /** The app of a worker that was made, whether it runs or not: for what needs no answer of it. */
-  get app(): App {
-    return (this.#lives[0] ?? this.#make(0)).app
-  }
-
   /** Starts every worker that does not live. */
   async start(): Promise<void> {
     while (this.#starting !== undefined) await this.#starting
-    if (this.#over || this.#lives.every((life) => life?.engine.health().ready === true)) return
+    if (this.#over || this.#lives.every((life) => life?.started === true)) return
     this.#starting = this.#startAll().finally(() => (this.#starting = undefined))
     await this.#starting
   }
 
   async #startAll(): Promise<void> {
     for (let worker = 0; worker < this.#o.workers; worker++) {
-      let life = this.#lives[worker]
-      if (life !== undefined && life.engine.health().problems[0]?.startsWith('this app is not started') !== true)
-        continue
-      life ??= this.#make(worker)
+      const life = this.#lives[worker] ?? this.#make(worker)
+      if (life.started) continue
+      life.started = true
       await life.engine.start()
     }
     if (this.alone || this.clock.passedMs > 0) return
@@ -138,7 +134,7 @@ export class Lives {
       tuning: alone ? { choreMs: this.#o.choreMs ?? CHORE_MS, tickMs: 1 } : { pollMs: POLL_MS, tickMs: 1 },
       log: (log) => this.logs.push(log),
     })
-    const life: Life = { worker, engine, clock, app: new EngineApp(engine), dead: false }
+    const life: Life = { worker, engine, clock, app: new EngineApp(engine), started: false, dead: false }
     engine.lifecycle.on((event) => {
       if (life.dead) return
       this.record.told(event)
