@@ -176,7 +176,7 @@ export const courierSearch = machine('courier-search', {
   initial: 'looking',
   groups: {
     searching: {
-      states: ['looking', 'offering', 'pausing'],
+      states: ['looking', 'choosing', 'offering', 'pausing'],
       on: { 'order.cancelled': 'stopped' },
       after: { '20 minutes': 'notFound' },
     },

@@ -165,6 +165,18 @@ describe('couriers', () => {
     await t.end()
   })
 
+  test('who never answer, however many there are, are asked for 20 minutes', async () => {
+    let count = 0
+    const t = await placed((w) => w.fake(findCouriers, () => ({ couriers: [`c-${++count}`] })))
+    await t.app.emit(kitchen)
+    await t.advance('19 minutes')
+    expect((await t.path(courierSearch, orderId)).at(-1)).toBe('offering')
+    await t.advance('1 minute')
+    expect((await t.path(courierSearch, orderId)).at(-1)).toBe('notFound')
+    expect([asked(t).length, reasons(t)]).toEqual([10, ['no courier']])
+    await t.end()
+  })
+
   test('whom nobody offered it to may not take it', async () => {
     const t = await placed()
     await t.app.emit(kitchen)
