@@ -12,8 +12,29 @@ export interface Rule {
   readonly first: string[]
 }
 
+/** The name of a rule. */
+export type RuleName =
+  | 'file'
+  | 'readable'
+  | 'law-instances'
+  | 'law-messages'
+  | 'figures'
+  | 'journal-gapless'
+  | 'journal-path'
+  | 'journal-agrees'
+  | 'journal-events'
+  | 'graph'
+  | 'ids'
+  | 'places'
+  | 'condition'
+  | 'due'
+  | 'owners'
+  | 'waiting'
+  | 'log'
+  | 'versions'
+
 /** What each rule demands, and how bad it is where it does not hold. */
-export const RULES = {
+export const RULES: Readonly<Record<RuleName, readonly [Grade, string]>> = {
   file: ['finding', 'SQLite itself finds the file whole'],
   readable: ['finding', 'the text of every row can be read'],
   'law-instances': [
@@ -35,9 +56,7 @@ export const RULES = {
   waiting: ['finding', 'a message that waits for its instance waits under its own name, and not for one that is there'],
   log: ['finding', 'the offsets of a partition have no doubles, and none lies beyond its head'],
   versions: ['finding', 'the graph of every living instance is known'],
-} as const satisfies Readonly<Record<string, readonly [Grade, string]>>
-/** The name of a rule. */
-export type RuleName = keyof typeof RULES
+}
 
 const FIRST = 5
 
