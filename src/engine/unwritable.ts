@@ -164,7 +164,9 @@ function unheard(instance: Instance, { input }: Item): Instance {
       : instance
   const call = input.kind === 'result' ? instance.calls?.[input.call] : undefined
   if (input.kind !== 'result' || call?.key !== input.key || call.settled !== undefined || !ends(input)) return bare
-  const calls = { ...instance.calls, [input.call]: { ...call, attempts: input.attempt, unknown: true } }
+  // An attempt that was given up may answer after a newer one: how many are over never falls.
+  const attempts = Math.max(call.attempts, input.attempt)
+  const calls = { ...instance.calls, [input.call]: { ...call, attempts, unknown: true } }
   return { ...bare, calls }
 }
 

@@ -359,6 +359,34 @@ onBothStores('a store in trouble', (make) => {
       await app.operate.retry(counter, 'i', { why: 'the store was mended' })
       expect(await ns(app, counter)).toEqual({ i: 106, j: 105 })
     })
+    test('an answer that is refused while its instance stands stalled is asked for again after a retry, under the same key', async () => {
+      const { world, app, counter, hands, clock } = await scene()
+      await app.send(counter, 'i', Call({}))
+      await clock.settle()
+      world.faults.commit = (through, session, n, change) => {
+        const answered = change.instances.some(({ calls }) => calls?.['work']?.settled !== undefined || calls === null)
+        // What waits is refused while the instance is live, which stalls it.
+        const waits = change.waiting.length > 0 && change.instances.every(({ status }) => status === 'live')
+        const result = change.instances.some(({ stalled }) => stalled?.cause?.kind === 'result')
+        if (answered || waits || result) return Promise.resolve({ kind: 'rejected', error: disk })
+        return through(session, n, change)
+      }
+      await app.send(counter, 'i', Add({ n: 1 }))
+      expect(await stateOf(app, counter, 'i')).toMatchObject({ status: 'stalled', stalled: { code: 'STORE_REFUSED' } })
+      hands.at(0).answer({ n: 7 })
+      await clock.advance(SECOND)
+      expect(hands.calls).toHaveLength(1)
+      delete world.faults.commit
+      await app.operate.retry(counter, 'i', { why: 'the store was mended' })
+      await clock.advance(5 * SECOND)
+      expect(hands.calls.map(({ attempt, key }) => [attempt, key])).toEqual([
+        [1, hands.at(0).key],
+        [2, hands.at(0).key],
+      ])
+      hands.at(1).answer({ n: 7 })
+      await clock.settle()
+      expect(await stateOf(app, counter, 'i')).toMatchObject({ state: 'a', status: 'waiting', data: { n: 8 } })
+    })
     test('a lifecycle event and the log say so', async () => {
       const { world, app, counter } = await scene()
       const told: unknown[] = []
