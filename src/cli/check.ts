@@ -52,7 +52,7 @@ async function find(job: Job, file: string, store: string | undefined): Promise<
     machines = app.machines.map(({ name, version, states }) => ({ name, version, states: states.size }))
     for (const one of app.exported) warnings.push(...warningsOf(one).map(textOf))
     checkApp(app.services, { services: app.services, store: 'memory:' })
-    if (store !== undefined) await againstStore(storePath(store), app, (text) => warnings.push(text))
+    if (store !== undefined) await againstStore(storePath(store, job.around.cwd), app, (text) => warnings.push(text))
     return { problems: [], warnings, machines }
   } catch (error) {
     return { problems: problemsOf(error), warnings, machines }

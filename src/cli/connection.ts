@@ -92,6 +92,8 @@ export interface Connection {
     id: string,
     o: { readonly after: number; readonly limit: number },
   ): Promise<{ readonly items: readonly HistoryLine[]; readonly next?: number }>
+  /** Opens what is needed to change something: called before many are changed, so that what fails for all is told once. */
+  ready(): Promise<void>
   act(machine: string, id: string, action: Action): Promise<ReceiptLine>
   deadLetters(o: {
     readonly machine?: string | undefined

@@ -50,7 +50,7 @@ async function run(
   const { terminal } = job
   await connected(o, job, async (to) => {
     if (found === undefined || o.dryRun === true)
-      return doAll(job, o, verb, found ?? (await matchingLetters(to, o.machine, o)), (one) => work(to, one))
+      return doAll(job, to, o, verb, found ?? (await matchingLetters(to, o.machine, o)), (one) => work(to, one))
     const became = await work(to, id!)
     terminal.result({ id, became }, () => terminal.line(`${verb} ${plain(id!)}: ${became}`))
   })

@@ -1,7 +1,6 @@
 import { badUsage } from './exit.ts'
 import { Examination } from './examine.ts'
 import { Findings } from './findings.ts'
-import { needed } from './given.ts'
 import { storePath, type Job, type ReachOptions, type Shell } from './shell.ts'
 import { StoreFile } from './store-file.ts'
 import { plain } from './terminal.ts'
@@ -50,6 +49,6 @@ export function doctor(shell: Shell): void {
   shell.runs<Options>(command, async (job, o) => {
     const store = o.store ?? job.around.env.PAWL_STORE
     if (store === undefined) throw badUsage('the doctor looks at the store itself: --store sqlite:path')
-    await Promise.resolve(examine(job, storePath(needed(store, '--store')), o.strict === true))
+    await Promise.resolve(examine(job, storePath(store, job.around.cwd), o.strict === true))
   })
 }

@@ -7,7 +7,7 @@ export const EXITS = {
   ok: [0, 'done'],
   failed: [1, 'something was found or has failed'],
   usage: [2, 'the command line is not understood'],
-  unknown: [3, 'there is no such machine, instance or dead letter'],
+  unknown: [3, 'there is no such thing: machine, state, message, instance, dead letter'],
   refused: [4, 'it was refused: by the state, by the schema, by permission'],
   unreachable: [5, 'the store or the server cannot be reached'],
 } as const
@@ -26,6 +26,7 @@ export function exitOf(error: unknown): Exit {
   const { code } = error
   if (USAGE.includes(code)) return EXITS.usage[0]
   if (code.startsWith('STORE_') || UNREACHABLE.includes(code)) return EXITS.unreachable[0]
+  if (code.startsWith('UNKNOWN_')) return EXITS.unknown[0]
   const status = statusOf(code)
   return BY_STATUS[status] ?? (status < 500 ? EXITS.refused[0] : EXITS.failed[0])
 }

@@ -156,6 +156,7 @@ function checkMany(o: ManyOptions): void {
 /** Does it to all that were found, or says what would be done. */
 export async function doAll(
   job: Job,
+  to: Connection,
   o: ManyOptions,
   verb: string,
   { ids, isMore }: Found,
@@ -163,6 +164,7 @@ export async function doAll(
 ): Promise<void> {
   const { terminal } = job
   checkMany(o)
+  if (o.dryRun !== true && ids.length > 0) await to.ready()
   if (isMore) terminal.note(`more than ${ids.length} match: these are the first; run it again for the rest`, 'doubt')
   if (o.dryRun === true) {
     terminal.result({ dryRun: true, matched: ids.length, ids }, () => {
@@ -205,7 +207,7 @@ export async function doToInstances(
   const { terminal } = job
   await connected(o, job, async (to) => {
     if (id === undefined)
-      return doAll(job, o, deed.verb, await matching(to, machine, deed, o), (one) => deed.do(to, one))
+      return doAll(job, to, o, deed.verb, await matching(to, machine, deed, o), (one) => deed.do(to, one))
     if (o.dryRun === true) {
       const { state, status } = await to.show(machine, id)
       return terminal.result({ dryRun: true, matched: 1, ids: [id] }, () =>

@@ -1,4 +1,5 @@
 // A running app over its HTTP API. The one place in the command line that knows paths and headers.
+import { systemClock } from '../base/clock.ts'
 import { PawlError } from '../base/errors.ts'
 import type { MachineGraph } from '../machine/definition.ts'
 import type { Counts } from '../machine/types-app.ts'
@@ -23,6 +24,8 @@ interface Asked {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** The longest that an answer is waited for: a server waits 5 s for a message to be looked at. */
+const ANSWER_MS = 30_000
 /** A page holds no more over HTTP. */
 const PAGE_MAX = 1_000
 
@@ -34,9 +37,11 @@ export class Remote implements Connection {
   readonly #url: string
   readonly #token: string | undefined
   readonly #fetch: Fetch
+  readonly #answerMs: number
 
-  /** `url`: where the API lives, its `base` included. */
-  constructor(url: string, token: string | undefined, send: Fetch = (request) => fetch(request)) {
+  /** `url`: where the API lives, its `base` included. `answerMs`: how long an answer is waited for, default 30,000. */
+  constructor(url: string, token: string | undefined, send: Fetch = (request) => fetch(request), answerMs = ANSWER_MS) {
+    this.#answerMs = answerMs
     this.#url = url.replace(/\/+$/, '')
     this.#token = token
     this.#fetch = send
@@ -73,6 +78,10 @@ export class Remote implements Connection {
   ): Promise<{ readonly items: readonly HistoryLine[]; readonly next?: number }> {
     const query = { after, limit: Math.min(limit, PAGE_MAX) }
     return this.#ask('GET', ['machines', machine, 'instances', id, 'history'], { query })
+  }
+
+  async ready(): Promise<void> {
+    // Whether anybody listens shows with the first request.
   }
 
   act(machine: string, id: string, action: Action): Promise<ReceiptLine> {
@@ -115,6 +124,8 @@ export class Remote implements Connection {
   async #ask<T>(method: string, path: readonly string[], { query = {}, body, headers }: Asked = {}): Promise<T> {
     const url = new URL(`${this.#url}/${path.map((part) => encodeURIComponent(part)).join('/')}`)
     for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, `${value}`)
+    const controller = new AbortController()
+    const clear = systemClock.after(this.#answerMs, () => controller.abort())
     const request = new Request(url, {
       method,
       headers: {
@@ -124,33 +135,42 @@ export class Remote implements Connection {
         ...headers,
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      // The token is for this server alone.
       redirect: 'error',
+      signal: controller.signal,
     })
-    const response = await this.#send(request)
-    const answer = await this.#answer(response)
-    if (!response.ok) throw this.#refusal(response, answer)
-    return answer as T
-  }
-
-  async #send(request: Request): Promise<Response> {
     try {
-      return await this.#fetch(request)
-    } catch (cause) {
-      throw new PawlError('SERVER_UNREACHABLE', `nothing answers at ${this.#url}: start the app, or give its --url`, {
-        cause,
-      })
+      const [response, text] = await this.#send(request)
+      const answer = this.#parsed(response, text)
+      if (!response.ok) throw this.#refusal(response, answer)
+      return answer as T
+    } finally {
+      clear()
     }
   }
 
-  async #answer(response: Response): Promise<unknown> {
-    const text = await response.text()
+  async #send(request: Request): Promise<readonly [response: Response, text: string]> {
+    try {
+      const response = await this.#fetch(request)
+      return [response, await response.text()]
+    } catch (cause) {
+      const late = request.signal.aborted ? ` within ${this.#answerMs / 1_000} s` : ''
+      throw new PawlError(
+        'SERVER_UNREACHABLE',
+        `nothing answers at ${this.#url}${late}: start the app, or give its --url`,
+        { cause },
+      )
+    }
+  }
+
+  #parsed({ status }: Response, text: string): unknown {
     if (text === '') return undefined
     try {
       return JSON.parse(text) as unknown
     } catch {
       throw new PawlError(
         'BAD_ANSWER',
-        `${this.#url} answers ${response.status} with something that is no JSON: is this the URL of a Pawl app?`,
+        `${this.#url} answers ${status} with something that is no JSON: is this the URL of a Pawl app?`,
       )
     }
   }

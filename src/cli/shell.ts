@@ -1,4 +1,5 @@
 // What all commands share: how they are declared, where they write, whom they ask, and how they end.
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { errorText, isPawlError } from '../base/errors.ts'
 import type { Connection } from './connection.ts'
@@ -98,9 +99,10 @@ export function reachOf<O extends ReachOptions>(o: O, { env }: Job['around']): O
   }
 }
 
-/** The path of a store that is a file; BAD_OPTION, BAD_STORE. */
-export function storePath(store: string): string {
-  if (store.startsWith('sqlite:') && store.length > 'sqlite:'.length) return store.slice('sqlite:'.length)
+/** The path of a store that is a file; BAD_OPTION. */
+export function storePath(store: string, cwd: string): string {
+  const path = store.startsWith('sqlite:') ? store.slice('sqlite:'.length) : ''
+  if (path !== '') return resolve(cwd, path)
   throw badUsage(`--store ${store}: write sqlite:path/of/a/file.db`)
 }
 
@@ -112,7 +114,7 @@ function connect(given: ReachOptions, { terminal, around }: Job): Connection {
   }
   if (o.store === undefined) throw badUsage('say whom to ask: --store sqlite:path, or --url http://host:port')
   return new Stored({
-    path: storePath(o.store),
+    path: storePath(o.store, around.cwd),
     app: o.app,
     cwd: around.cwd,
     warn: (text) => terminal.note(`pawl: ${text}`, 'doubt'),

@@ -118,12 +118,23 @@ export class Stored implements Connection {
     if (!this.#file.machines.has(machine)) throw this.#unknown(machine)
   }
 
+  /** Of all versions that have run here. */
+  #states(machine: string): ReadonlySet<string> {
+    const graphs = this.#file.reader.graphs().filter(({ name }) => name === machine)
+    return new Set(graphs.flatMap(({ graph }) => graph.states.map(({ name }) => name)))
+  }
+
   async counts(): Promise<Counts> {
     return Promise.resolve(figures(this.#file.reader.counts(), this.#file.machines))
   }
 
   async list({ machine, state, status, code, limit, after }: Query): Promise<Page<InstanceLine>> {
     this.#check(machine)
+    if (state !== undefined && !this.#states(machine).has(state))
+      throw new PawlError(
+        'UNKNOWN_STATE',
+        `${machine} has no state "${state}"; there are: ${[...this.#states(machine)].join(', ')}`,
+      )
     const page = this.#file.lister.list({
       machine,
       limit,
@@ -176,6 +187,10 @@ export class Stored implements Connection {
     const rows = this.#file.reader.journal(k, after, limit + 1)
     const items = rows.slice(0, limit).map(historyLine)
     return Promise.resolve({ items, ...(rows.length > limit && { next: items.at(-1)!.seq }) })
+  }
+
+  async ready(): Promise<void> {
+    await this.#changer()
   }
 
   async act(machine: string, id: string, action: Action): Promise<ReceiptLine> {

@@ -108,6 +108,9 @@ describe('looking', () => {
       ])
       expect(refused).toMatchObject({ exit: 5, out: '' })
       expect(refused.err).toMatch(/^pawl: STORE_IN_USE: /)
+      const all = ['cancel', 'order', '--all', '--yes', '--why', 'x', '--store', 'sqlite:running.db', '--app', appFile]
+      // Told once, not for each of them.
+      expect(await cli(all, { cwd: folder.path })).toEqual({ exit: 5, out: '', err: refused.err })
     } finally {
       await app.stop()
     }
@@ -273,6 +276,8 @@ describe('what is wrong', () => {
     [2, 'JSON', () => ['send', 'order', 'o-1', '--type', 'Label', '--data', '{bad', ...change]],
     [2, 'there is no such file', () => ['check', 'no-such-file.ts']],
     [2, 'either --result or --failure', () => ['resolve', 'order', 'o-2', '--why', 'x', ...change]],
+    [3, 'order has no state "lost"', () => ['ls', 'order', '--state', 'lost', ...read]],
+    [3, 'does not receive "Lost"', () => ['send', 'order', 'o-1', '--type', 'Lost', ...change]],
     [3, 'there is no order "o-99"', () => ['show', 'order', 'o-99', ...read]],
     [3, 'no machine "parcel"', () => ['show', 'parcel', 'p-1', ...read]],
     [3, 'no dead letter', () => ['dead-letters', 'discard', 'none', '--why', 'x', ...change]],

@@ -5,6 +5,7 @@ import { serve, type Served } from 'pawl/http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { Remote } from '../../../src/cli/remote.ts'
 import { cli, cliJson, Folder, lived } from './command-line.ts'
 
 const token = 'a-token-of-the-tests-0123456789'
@@ -82,4 +83,19 @@ test('what is no app of Pawl is told as that', async () => {
   other.close()
   expect(ran).toMatchObject({ exit: 5, out: '' })
   expect(ran.err).toContain('BAD_ANSWER')
+})
+
+test('a server that does not answer, or not to its end, is given up', async () => {
+  const given = (request: Request): Promise<never> =>
+    new Promise((_, reject) => request.signal.addEventListener('abort', () => reject(request.signal.reason as Error)))
+  const hangs = new Remote('http://127.0.0.1:1', undefined, given, 1)
+  const unreachable = { code: 'SERVER_UNREACHABLE', message: expect.stringContaining('within 0.001 s') as string }
+  await expect(hangs.counts()).rejects.toMatchObject(unreachable)
+  const half = new Remote(
+    'http://127.0.0.1:1',
+    undefined,
+    async (request) => ({ text: () => given(request) }) as never,
+    1,
+  )
+  await expect(half.counts()).rejects.toMatchObject(unreachable)
 })
