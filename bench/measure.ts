@@ -5,6 +5,7 @@ import type { Kind, Measured, Row } from './row.ts'
 const kinds: Readonly<Record<Kind, () => Promise<(row: Row) => Promise<Measured>>>> = {
   closed: async () => (await import('./closed.ts')).measure,
   'half-load': async () => (await import('./half-load.ts')).measure,
+  http: async () => (await import('./http.ts')).measure,
   timers: async () => (await import('./timers.ts')).measure,
   children: async () => (await import('./children.ts')).measure,
   deferred: async () => (await import('./deferred.ts')).measure,

@@ -104,6 +104,14 @@ export const questions: Readonly<Record<string, Question>> = {
       { row: rowOf(o, { kind: 'half-load', label: 'half load' }), aims: { p99Ms: { atMost: 25 }, ...loop } },
     ],
   },
+  http: {
+    asks: 'checkouts that another process asks for over HTTP, each waiting for its result',
+    rows: (o) =>
+      (o.inFlight ?? [1, 256]).map((inFlight) => ({
+        row: rowOf(o, { kind: 'http', inFlight, preload: 0, label: `${number(inFlight)} connections` }),
+        aims: inFlight === 1 ? { p50Ms: { atMost: 3 } } : { finishedPerSec: { atLeast: 3_000 } },
+      })),
+  },
   empty: {
     asks: 'checkouts in a file that was empty',
     rows: (o) => [

@@ -2,7 +2,7 @@
 
 /** Who measures a row: a file of the same name, but for `leave`, which stands in startup.ts. */
 export type Kind =
-  'closed' | 'half-load' | 'timers' | 'children' | 'deferred' | 'leave' | 'startup' | 'profile' | 'core'
+  'closed' | 'half-load' | 'http' | 'timers' | 'children' | 'deferred' | 'leave' | 'startup' | 'profile' | 'core'
 
 /** One row. */
 export interface Row {

@@ -40,8 +40,8 @@ function endedError(instance: Instance): PawlError {
   )
 }
 
-/** A saga's own function makes it. */
-function outputOf({ output }: MachineDefinition, { machine, id, data }: Instance): unknown {
+/** What came of an instance that is done; a saga's own function makes it: HANDLER_FAILED where that throws. */
+export function outputOf({ output }: MachineDefinition, { machine, id, data }: Instance): unknown {
   try {
     return output(id, data)
   } catch (cause) {

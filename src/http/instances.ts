@@ -1,16 +1,21 @@
 // Instances over HTTP: start, list, read, wait, history, send, cancel.
 import { isPawlError, PawlError } from '../base/errors.ts'
-import { reasonOf } from '../engine/handle.ts'
+import { checkId } from '../base/id.ts'
+import { outputOf, reasonOf } from '../engine/handle.ts'
+import { snapshotOf } from '../engine/receipt.ts'
 import type { Handle, JournalRow, Snapshot, Started } from '../machine/types-app.ts'
 import type { Give } from '../machine/types-data.ts'
 import type { AnyMachine } from '../machine/types-machine.ts'
 import { ifMatch, isKnown, preferred } from './asked.ts'
-import type { Call, Route } from './call.ts'
+import type { Api, Call, Route } from './call.ts'
 import { badRequest, HEADERS, json } from './problem.ts'
 import { receiptResponse } from './receipts.ts'
 
 const ENDED = ['done', 'failed', 'cancelled']
 const HISTORY = 100
+
+type Instance = Awaited<ReturnType<Api['client']['instance']>>
+type Target = Parameters<Api['client']['instance']>[0]
 
 /** The instance that the path names. Nothing is read yet. */
 export const handleOf = ({ api, at }: Call): Handle<AnyMachine> => api.app.get(api.machine(at('machine')), at('id'))
@@ -24,17 +29,21 @@ export function rowJson(row: JournalRow): Record<string, unknown> {
 const where = ({ api, at }: Call, id: string): string =>
   `${api.base}/machines/${encodeURIComponent(at('machine'))}/instances/${encodeURIComponent(id)}`
 
-/** How it stands. With `Prefer: wait` and until its end: then with what came of it. */
-async function standing(handle: Handle<AnyMachine>, waitSeconds: number): Promise<Record<string, unknown>> {
-  const snapshot = await handle.state()
-  if (!ENDED.includes(snapshot.status) && waitSeconds === 0) return { ...snapshot }
+/** How it stands, with what came of it where it is done; `waitSeconds`: after its end, or after that time. Read once: most are asked for often. */
+async function standing({ api, at }: Call, id: string, waitSeconds: number): Promise<Record<string, unknown>> {
+  const definition = api.definition(at('machine'))
+  const target = { machine: definition.name, id }
+  const instance = await (waitSeconds === 0 ? api.client.instance(target) : ended(api, target, waitSeconds))
+  const snapshot = snapshotOf<AnyMachine>(instance)
+  return { ...snapshot, ...(snapshot.status === 'done' && { result: outputOf(definition, instance) }) }
+}
+
+async function ended({ client }: Api, target: Target, waitSeconds: number): Promise<Instance> {
+  const look = (instance: Instance): Instance | undefined => (ENDED.includes(instance.status) ? instance : undefined)
   try {
-    const result = (await handle.result({ within: `${Math.max(waitSeconds, 1)} seconds` })) as unknown
-    return { ...(await handle.state()), result }
+    return await client.watch(target, look, waitSeconds * 1_000)
   } catch (error) {
-    // It ended otherwise, or goes on: its status says which.
-    if (isPawlError(error, 'INSTANCE_ENDED') || isPawlError(error, 'WITHIN_ELAPSED'))
-      return { ...(await handle.state()) }
+    if (isPawlError(error, 'WITHIN_ELAPSED')) return client.instance(target)
     throw error
   }
 }
@@ -57,7 +66,7 @@ async function start(call: Call): Promise<Response> {
 
 async function started(call: Call, handle: Started<AnyMachine>): Promise<Response> {
   const { waitSeconds } = preferred(call.request)
-  const stands = await standing(handle, waitSeconds)
+  const stands = await standing(call, handle.id, waitSeconds)
   return json(
     handle.created ? 201 : 200,
     { ...stands, created: handle.created },
@@ -92,7 +101,7 @@ async function history(call: Call): Promise<Response> {
 
 async function result(call: Call): Promise<Response> {
   const { waitSeconds } = preferred(call.request)
-  const stands = await standing(handleOf(call), waitSeconds)
+  const stands = await standing(call, checkId(call.at('id'), 'the id'), waitSeconds)
   const status = stands['status'] as string
   if (status === 'failed' || status === 'cancelled')
     throw new PawlError('INSTANCE_ENDED', `it ended ${status} in "${String(stands['state'])}"`, {

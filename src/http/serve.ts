@@ -35,7 +35,7 @@ export interface Served {
   /** What opens it, where neither `by` nor `token` was given: made anew by each call of `serve`. */
   readonly token?: string
   /** Takes nothing new, and cuts off what is open. The app goes on. */
-  close(): Promise<void>
+  close(this: void): Promise<void>
 }
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || host.startsWith('127.')

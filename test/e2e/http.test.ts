@@ -21,12 +21,12 @@ async function start(o: ServeOptions = { port: 0 }) {
   await app.start()
   const served = await serve(app, { token: TOKEN, ...o })
   open.push({ app, served })
-  const ask = (path: string, init: RequestInit = {}) =>
+  const ask = (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
     fetch(`${served.url}${path}`, { ...init, headers: { authorization: `Bearer ${TOKEN}`, ...init.headers } })
   return { ...all, app, served, ask }
 }
 
-const post = (body: unknown): RequestInit => ({
+const post = (body: unknown) => ({
   method: 'POST',
   body: JSON.stringify(body),
   headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` },

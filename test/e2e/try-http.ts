@@ -5,6 +5,7 @@
 // It asks whatever the document allows and whatever it does not; any 5xx, any answer that the document does not tell of, a request without
 // the token that comes in, and bad data that are taken are failures. Event streams have no end, and are left out.
 import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
 import { pawl } from 'pawl'
 import { serve } from 'pawl/http'
 import { shop, TOKEN } from '../support/http.ts'
@@ -49,7 +50,8 @@ const args = [
   ...process.argv.slice(2),
 ]
 const code = await new Promise<number>((resolve) => {
-  const child = spawn(process.env['PAWL_SCHEMATHESIS'] ?? 'schemathesis', args, { stdio: 'inherit' })
+  // It keeps what it found in the folder that it stands in.
+  const child = spawn(process.env['PAWL_SCHEMATHESIS'] ?? 'schemathesis', args, { stdio: 'inherit', cwd: tmpdir() })
   child.once('error', (error) => {
     console.error(`schemathesis could not be started (${error.message}): pip install schemathesis`)
     resolve(2)
