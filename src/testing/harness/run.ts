@@ -11,6 +11,7 @@ import { Fakes } from './fakes.ts'
 import { Lives } from './lives.ts'
 import { checkedTwice, onImpure } from './pure.ts'
 import { nameOf } from './record.ts'
+import type { Recorded } from './record.ts'
 import { family } from './services.ts'
 import type { Explored } from './types.ts'
 
@@ -44,6 +45,7 @@ interface Held {
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
   does: string | undefined
+  doesMs: number | undefined
 }
 
 const START_MS = Date.UTC(2026, 0, 1)
@@ -73,6 +75,8 @@ export class Run {
   readonly #held: Held[] = []
   readonly #acts = new Map<string, readonly Act[]>()
   readonly #sent = new Set<number>()
+  /** Which behaviours were used, each time. */
+  readonly #uses: string[] = []
   #problem: PawlError | undefined
   #words = ''
   #commits = 0
@@ -148,6 +152,7 @@ export class Run {
         resolve,
         reject,
         does: undefined,
+        doesMs: undefined,
       })
     })
   }
@@ -224,6 +229,8 @@ export class Run {
     const held = this.#held[attempt]!
     const { text } = this.#o.possibilities.get(held.activity)![doing]!
     held.does = text
+    held.doesMs = this.#lives.clock.passedMs
+    this.#uses.push(`${held.activity} ${doing}`)
     try {
       held.resolve(this.#acts.get(held.activity)![doing]!(held.input, held.stage))
     } catch (error) {
@@ -288,51 +295,39 @@ export class Run {
     }
   }
 
-  /** Equal where all that may follow, and all that a property may see, is equal. */
+  /** Equal where all that may follow, and all that a property may see, is equal. Moments are told from now on. */
   signature(): string {
     const { record, clock, waiting, dead, deaths } = this.#lives
     const now = clock.now()
-    const instances = [...record.instances.values()].map(({ instance, steps }) => [
-      instance.machine,
-      instance.id,
-      instance.seq,
-      instance.state,
-      instance.status,
-      instance.dataText,
-      instance.joined,
-      instance.stalled?.code,
-      instance.calls &&
-        Object.entries(instance.calls).map(([name, { attempts, unknown, nextAt, recoveries, settled }]) => [
-          name,
-          attempts,
-          unknown,
-          nextAt === undefined ? null : nextAt - now,
-          recoveries,
-          settled,
-        ]),
-      instance.timers && Object.entries(instance.timers).map(([name, { due }]) => [name, due - now]),
-      steps.filter(({ entered }) => entered).map(({ to }) => to),
-    ])
     const held = this.#held
       .filter(({ life }) => life === deaths)
-      .map(({ activity, key, does, startedMs, stage }) => [
+      .map(({ activity, key, does, startedMs, doesMs, stage }) => [
         activity,
         key,
         does,
         clock.passedMs - startedMs,
+        doesMs && clock.passedMs - doesMs,
         stage.context.attempt,
       ])
     const calls = record.calls.map(({ name, input, attempts, outcome }) => [name, input, attempts, outcome])
-    return JSON.stringify([
-      instances,
-      held,
-      calls,
-      record.emitted,
-      [...this.#sent].toSorted((a, b) => a - b),
-      waiting,
-      dead,
-    ])
+    const sent = [...this.#sent].toSorted((a, b) => a - b)
+    const instances = [...record.instances.values()].map((recorded) => recordedNow(recorded, now))
+    // A sequence is as far as it was used, whichever attempts did.
+    return JSON.stringify([instances, held, this.#uses.toSorted(), calls, record.emitted, sent, waiting, dead])
   }
+}
+
+/** How an instance stands, and how it came there. */
+function recordedNow({ instance, steps }: Recorded, now: number): unknown {
+  const { machine, id, seq, state, status, dataText, joined, stalled, calls, timers } = instance
+  const from = (at: number | undefined): number | null => (at === undefined ? null : at - now)
+  const called = Object.entries(calls ?? {}).map(([name, call]) => {
+    const { attempts, unknown, nextAt, deadlineAt, recoveries, settled } = call
+    return [name, attempts, unknown, from(nextAt), from(deadlineAt), recoveries, settled]
+  })
+  const due = Object.entries(timers ?? {}).map(([name, timer]) => [name, from(timer.due)])
+  const path = steps.filter(({ entered }) => entered).map(({ to }) => to)
+  return [machine, id, seq, state, status, dataText, joined, stalled?.code, called, due, path]
 }
 
 function statusOf({ status, calls }: Instance): Explored<AnyMachine>['status'] {

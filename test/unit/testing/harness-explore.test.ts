@@ -16,7 +16,7 @@ describe('explore', () => {
       data: { sku: 'mug' },
       messages,
       activities,
-      bound: { steps: 5 },
+      bound: { steps: 4 },
       property: ({ state, data, calls }) =>
         state !== 'cancelled' ||
         data.reservationId === undefined ||

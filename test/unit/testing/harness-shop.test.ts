@@ -281,4 +281,4 @@ test('in no order of what can happen is money kept for an order that failed', as
     },
   })
   expect({ complete, counterexample }).toEqual({ complete: true, counterexample: undefined })
-})
+}, 60_000)
