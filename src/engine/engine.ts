@@ -127,6 +127,7 @@ export class Engine implements Host {
     if (!(await this.#ends(rest, graceMs + STORE_MS))) {
       this.log({ level: 'error', text: 'the store did not take what was left: this worker ends without it' })
       this.#gaveUp = true
+      sessions.halt()
       committer.halt()
       lane.halt()
       await this.#ends(rest, LAST_MS)

@@ -70,6 +70,8 @@ export class Sessions {
 
   async #balance({ sessions, partitions }: Pick<Renewal, 'sessions' | 'partitions'>): Promise<void> {
     const { store, ownership, onAcquired, onLost } = this.#ports
+    // Whoever has given up waiting for a commit must not give its partitions away: it may be applied after that.
+    if (this.#stopped) return
     const want = this.#want(sessions)
     // An answer was lost: the store knows better what is ours, and tells when it is asked for no more than that.
     if (partitions !== ownership.size) ownership.acquired(await store.acquire(this.#id, partitions))
