@@ -1,13 +1,13 @@
 import { PawlError } from '../base/errors.ts'
 import type { MachineGraph } from '../machine/definition.ts'
-import { mermaid } from '../machine/describe.ts'
+import { drawnGraph } from '../machine/describe.ts'
 import { loadApp } from './app-file.ts'
 import { dot } from './dot.ts'
 import { badUsage } from './exit.ts'
 import { connected, reaching, reachOf, type Job, type ReachOptions, type Shell } from './shell.ts'
 
 const FORMATS: Readonly<Record<string, (graph: MachineGraph) => string>> = {
-  mermaid: (graph) => mermaid({ graph }),
+  mermaid: drawnGraph,
   dot,
   json: (graph) => `${JSON.stringify(graph, null, 2)}\n`,
 }

@@ -1,4 +1,4 @@
-import type { MachineDefinition, MachineGraph } from './definition.ts'
+import { definitionOf, type MachineGraph } from './definition.ts'
 
 /** Signs that mean something to Mermaid, written so that they do not. */
 const quoted = (text: string): string => text.replaceAll(/["\n\r;#:]/g, (c) => `#${c.charCodeAt(0)};`)
@@ -36,9 +36,8 @@ const arrows = (graph: MachineGraph, ids: ReadonlyMap<string, string>): readonly
   return [...causes].map(([arrow, texts]) => `  ${arrow} : ${[...texts].join(', ')}`)
 }
 
-/** The graph of a machine as a Mermaid drawing (`stateDiagram-v2`), with a line break at the end. */
-export function mermaid(definition: Pick<MachineDefinition, 'graph'>): string {
-  const { graph } = definition
+/** A graph as a Mermaid drawing (`stateDiagram-v2`), with a line break at the end. */
+export function drawnGraph(graph: MachineGraph): string {
   const ids = new Map(graph.states.map(({ name }, i) => [name, `s${i}`]))
   const states = graph.states.map(({ name, calls }) => {
     const called = calls.length === 0 ? '' : ` (${calls.join(', ')})`
@@ -49,3 +48,6 @@ export function mermaid(definition: Pick<MachineDefinition, 'graph'>): string {
   const begin = ids.has(graph.initial) ? [`  [*] --> ${ids.get(graph.initial)}`] : []
   return `${['stateDiagram-v2', ...states, ...begin, ...arrows(graph, ids), ...ends].join('\n')}\n`
 }
+
+/** What a machine, a saga or a contract is, as a Mermaid drawing (`stateDiagram-v2`) with a line break at the end. Throws BAD_DEFINITION for anything else. */
+export const mermaid = (machine: { readonly name: string }): string => drawnGraph(definitionOf(machine).graph)

@@ -2,7 +2,6 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Machine } from 'pawl'
 import { mermaid } from '../../src/machine/describe.ts'
-import { definitionOf } from '../../src/machine/definition.ts'
 
 /** A drawing in a README: a heading that names the machine, and a block behind it. */
 const block = (name: string): RegExp => new RegExp(`(### ${name}\n+\`\`\`mermaid\n)([^\`]*)(\`\`\`)`)
@@ -17,7 +16,7 @@ export function drawingFaults(folder: string, machines: readonly Machine[]): rea
   let text = readFileSync(path, 'utf8')
   const faults: string[] = []
   for (const one of machines) {
-    const drawn = mermaid(definitionOf(one))
+    const drawn = mermaid(one)
     const found = block(one.name).exec(text)
     if (found === null) faults.push(`README.md has no drawing under "### ${one.name}"`)
     else if (found[2] !== drawn) faults.push(`the drawing of ${one.name} is old: write it anew with DRAW=1`)

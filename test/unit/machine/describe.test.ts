@@ -1,8 +1,7 @@
 import * as z from 'zod'
 import { expect, test } from 'vitest'
 import { activity } from '../../../src/machine/activity.ts'
-import { definitionOf } from '../../../src/machine/definition.ts'
-import { mermaid } from '../../../src/machine/describe.ts'
+import { mermaid } from '../../../src/index.ts'
 import { machine } from '../../../src/machine/machine.ts'
 import { event } from '../../../src/machine/message.ts'
 
@@ -22,7 +21,7 @@ test('states with what they call, one arrow for all causes between two states, e
       end: { final: 'failed' },
     },
   })
-  expect(mermaid(definitionOf(drawn))).toBe(`stateDiagram-v2
+  expect(mermaid(drawn)).toBe(`stateDiagram-v2
   state "a (ask)" as s0
   state "say #34;b#34;" as s1
   state "end" as s2
