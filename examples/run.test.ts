@@ -15,7 +15,7 @@ const names = globSync('*/main.ts', { cwd: here })
 test.each(names)('%s runs alone and ends by itself', (name) => {
   const { status, stdout, stderr } = run(name)
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  expect(stdout).toMatch(/ → .+\(.+\)/)
+  expect(stdout).toContain(' → ')
   expect(stdout).not.toContain('stalled')
 })
 

@@ -348,7 +348,9 @@ const sum = (files: readonly SourceFile[]): number => files.reduce((lines, file)
 
 describe('sizes and names', () => {
   test('files and functions are short', () => {
-    expect([...src, ...sourceFiles('examples', 'bench', 'scripts')].flatMap(lengthFaults)).toEqual([])
+    // Tests stand in `test/`, and beside examples: what a `describe` holds is a list.
+    const others = sourceFiles('examples', 'bench', 'scripts').filter(({ path }) => !path.endsWith('.test.ts'))
+    expect([...src, ...others].flatMap(lengthFaults)).toEqual([])
   })
 
   test('every exception is still needed', () => {

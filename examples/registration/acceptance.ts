@@ -15,6 +15,7 @@ import {
 
 /** One way to register users. */
 export interface Way {
+  readonly name: string
   readonly services: readonly Service[]
   /** Ends when the registration has. */
   readonly user: Machine
@@ -37,29 +38,29 @@ const told = async (t: Harness) => {
 const called = (t: Harness) => t.calls().map(({ name }) => name)
 const failed = ['code', 'cod', ''] as const
 
-/** The same test for each way. */
-export function acceptance(name: string, { services, user, mailer }: Way): void {
-  const make = async () => {
-    const t = harness({ services })
-    t.fake(sendCode, answers({ code: '123456' }))
-    return t
-  }
-  const mailed = async () => {
-    const t = await make()
-    await t.app.emit(signUp)
-    await t.settle()
-    return t
-  }
-  const endsAs = async (t: Harness, ...what: readonly string[]) => {
-    expect(await told(t)).toEqual(what)
-    const { status } = await t.app.get(user, 'kim').state()
-    expect(status).toBe(what[0] === 'user.registered' ? 'done' : 'failed')
-    await t.end()
-  }
+const make = ({ services }: Way): Harness => {
+  const t = harness({ services })
+  t.fake(sendCode, answers({ code: '123456' }))
+  return t
+}
+/** The code is mailed, and waited for. */
+const mailed = async (way: Way): Promise<Harness> => {
+  const t = make(way)
+  await t.app.emit(signUp)
+  await t.settle()
+  return t
+}
+const endsAs = async (t: Harness, { user }: Way, ...what: readonly string[]): Promise<void> => {
+  expect(await told(t)).toEqual(what)
+  const { status } = await t.app.get(user, 'kim').state()
+  expect(status).toBe(what[0] === 'user.registered' ? 'done' : 'failed')
+  await t.end()
+}
 
-  describe(`${name}: who signs up`, () => {
+function signUps(way: Way): void {
+  describe(`${way.name}: who signs up`, () => {
     test('and enters the code is a user, and welcome', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       expect(await told(t)).toEqual([])
       await enter(t, '123456')
       expect(await told(t)).toEqual(['user.registered'])
@@ -68,173 +69,179 @@ export function acceptance(name: string, { services, user, mailer }: Way): void 
         ['mail.send-code', { email: 'kim@example.org' }],
         ['mail.welcome', { email: 'kim@example.org' }],
       ])
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test('twice is one user', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       await t.app.emit(signUp)
       await enter(t, '123456')
       await t.settle()
       expect(called(t)).toEqual(['security.check', 'mail.send-code', 'mail.welcome'])
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test('and enters the right code at the third attempt is a user', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       await enter(t, failed[0])
       await enter(t, failed[1])
       await enter(t, '123456')
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test('and whose welcome bounces is a user all the same', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(welcome, refuses('Bounced'))
       await t.app.emit(signUp)
       await enter(t, '123456')
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test('and whose welcome cannot be sent is a user all the same', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(welcome, throws('no connection'))
       await t.app.emit(signUp)
       await enter(t, '123456')
       await t.advance('1 hour')
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
   })
+}
 
-  describe(`${name}: who is rejected`, () => {
+function rejections(way: Way): void {
+  describe(`${way.name}: who is rejected`, () => {
     test('is blocked', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(checkRisk, refuses('Blocked'))
       await t.app.emit(signUp)
       expect(await told(t)).toEqual(['blocked'])
       expect(called(t)).toEqual(['security.check'])
-      await endsAs(t, 'blocked')
+      await endsAs(t, way, 'blocked')
     })
 
     test.each([
       [80, []],
       [81, ['blocked']],
     ])('has a risk of more than eighty (%i)', async (risk, what) => {
-      const t = await make()
+      const t = make(way)
       t.fake(checkRisk, answers({ risk }))
       await t.app.emit(signUp)
       expect(await told(t)).toEqual(what)
       if (risk === 80) await enter(t, '123456')
-      await endsAs(t, ...(risk === 80 ? ['user.registered'] : what))
+      await endsAs(t, way, ...(risk === 80 ? ['user.registered'] : what))
     })
 
     test('enters three wrong codes, and then a right one', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       for (const code of failed) await enter(t, code)
       await enter(t, '123456')
       expect(called(t)).toEqual(['security.check', 'mail.send-code'])
-      await endsAs(t, 'not confirmed')
+      await endsAs(t, way, 'not confirmed')
     })
 
     test('enters nothing for a day', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       await t.advance('23 hours')
       expect(await told(t)).toEqual([])
       await t.advance('1 hour')
-      await endsAs(t, 'not confirmed')
+      await endsAs(t, way, 'not confirmed')
     })
 
     test('is rejected by an operator', async () => {
-      const t = await mailed()
-      await t.app.get(user, 'kim').cancel({ why: 'asked by phone' })
-      await endsAs(t, 'withdrawn')
+      const t = await mailed(way)
+      await t.app.get(way.user, 'kim').cancel({ why: 'asked by phone' })
+      await endsAs(t, way, 'withdrawn')
     })
   })
+}
 
-  describe(`${name}: who withdraws`, () => {
+function withdrawals(way: Way): void {
+  describe(`${way.name}: who withdraws`, () => {
     test('while they are checked gets no mail', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(checkRisk, late('5 seconds', { risk: 1 }))
       await t.app.emit(signUp)
       await t.app.emit(Withdrawn(u))
       await t.advance('5 seconds')
       expect(called(t)).toEqual(['security.check'])
-      await endsAs(t, 'withdrawn')
+      await endsAs(t, way, 'withdrawn')
     })
 
     test('while the code is mailed is out when it is', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(sendCode, late('5 seconds', { code: '123456' }))
       await t.app.emit(signUp)
       await t.app.emit(Withdrawn(u))
       await t.advance('5 seconds')
       await enter(t, '123456')
-      await endsAs(t, 'withdrawn')
+      await endsAs(t, way, 'withdrawn')
     })
 
     test('while the code is waited for is out, and the code is worth nothing', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       await t.app.emit(Withdrawn(u))
       await enter(t, '123456')
-      await endsAs(t, 'withdrawn')
+      await endsAs(t, way, 'withdrawn')
     })
 
     test('as they enter the code: one of the two, never both', async () => {
-      const first = await mailed()
+      const first = await mailed(way)
       await Promise.all([enter(first, '123456'), first.app.emit(Withdrawn(u))])
       expect(await told(first)).toHaveLength(1)
       await first.end()
-      const last = await mailed()
+      const last = await mailed(way)
       await Promise.all([last.app.emit(Withdrawn(u)), enter(last, '123456')])
-      await endsAs(last, 'withdrawn')
+      await endsAs(last, way, 'withdrawn')
     })
 
     test('when they are a user is too late', async () => {
-      const t = await mailed()
+      const t = await mailed(way)
       await enter(t, '123456')
       await t.settle()
       await t.app.emit(Withdrawn(u))
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
   })
+}
 
-  describe(`${name}: what meets something else`, () => {
+function meetings(way: Way): void {
+  describe(`${way.name}: what meets something else`, () => {
     test.each(['while they are checked', 'while it is mailed'])('a code that is entered %s waits', async (when) => {
-      const t = await make()
+      const t = make(way)
       if (when === 'while it is mailed') t.fake(sendCode, late('5 seconds', { code: '123456' }))
       else t.fake(checkRisk, late('5 seconds', { risk: 1 }))
       await t.app.emit(signUp)
       await enter(t, '123456')
       await t.advance('5 seconds')
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test('a mail that cannot be sent stands until an operator tries again, under the same key', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(sendCode, throws('no connection'))
       await t.app.emit(signUp)
       await t.advance('1 hour')
-      expect((await t.app.get(mailer, 'kim').state()).status).toBe('stalled')
+      expect((await t.app.get(way.mailer, 'kim').state()).status).toBe('stalled')
       t.fake(sendCode, answers({ code: '123456' }))
-      await t.app.operate.retry(mailer, 'kim', { why: 'the mail server is back' })
+      await t.app.operate.retry(way.mailer, 'kim', { why: 'the mail server is back' })
       await t.settle()
       expect(new Set(t.calls(sendCode).map(({ key }) => key)).size).toBe(1)
       await enter(t, '123456')
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test('a check that answers at the second attempt', async () => {
-      const t = await make()
+      const t = make(way)
       t.fake(checkRisk, sequence(throws(), answers({ risk: 1 })))
       await t.app.emit(signUp)
       await t.advance('1 second')
       await enter(t, '123456')
-      await endsAs(t, 'user.registered')
+      await endsAs(t, way, 'user.registered')
     })
 
     test.each([true, false])('a crash at any commit (applied: %s)', async (applied) => {
       const one = async (n: number): Promise<boolean> => {
-        const t = await make()
+        const t = make(way)
         t.crashAt(n, { applied })
         for (const [i, message] of [signUp, CodeEntered({ ...u, code: '123456' })].entries()) {
           const say = () => t.app.emit(message, { id: `m${i}` })
@@ -255,4 +262,12 @@ export function acceptance(name: string, { services, user, mailer }: Way): void 
       expect(n).toBeGreaterThan(3)
     })
   })
+}
+
+/** The same test for each way. */
+export function acceptance(way: Way): void {
+  signUps(way)
+  rejections(way)
+  withdrawals(way)
+  meetings(way)
 }

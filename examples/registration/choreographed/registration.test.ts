@@ -5,7 +5,7 @@ import { acceptance } from '../acceptance.ts'
 import { checkRisk, CodeEntered, sendCode, SignedUp, welcome, Withdrawn } from '../messages.ts'
 import { confirmation, notification, security, services, user } from './registration.ts'
 
-acceptance('choreographed', { services, user, mailer: confirmation })
+acceptance({ name: 'choreographed', services, user, mailer: confirmation })
 
 const u = { userId: 'kim' }
 const all = [user, security, confirmation, notification]

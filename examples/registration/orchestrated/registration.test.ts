@@ -5,7 +5,7 @@ import { acceptance } from '../acceptance.ts'
 import { CodeEntered, SignedUp } from '../messages.ts'
 import { services, user } from './registration.ts'
 
-acceptance('orchestrated', { services, user, mailer: user })
+acceptance({ name: 'orchestrated', services, user, mailer: user })
 
 test('the drawing in the README is that of the machine', () => {
   expect(drawingFaults(import.meta.dirname, [user])).toEqual([])
