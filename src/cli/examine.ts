@@ -44,7 +44,7 @@ const STATEMENTS: readonly (readonly [rule: RuleName, sql: string])[] = [
   [
     'waiting',
     `select 'message ' || w.n || ' waits for ' || w.machine || ' "' || w.id || '", which has ended' text
-      from pawl_waiting w join pawl_instances i on i.k = w.k where i.status > 1`,
+      from pawl_waiting w join pawl_instances i on i.k = w.k where i.status > 1 and w.why <> 'build'`,
   ],
   [
     'ids',
