@@ -12,6 +12,7 @@ import type { Alarm } from './wheel.ts'
 class DeclaredFailure extends Error {
   readonly code: string
   readonly details: unknown
+  // oxlint-disable-next-line no-unused-private-class-members -- `#brand in` asks for it
   readonly #brand = true
   constructor(code: string, message: string, details: unknown) {
     super(errorText(message))

@@ -21,7 +21,7 @@ async function start(o: ServeOptions = { port: 0 }) {
   await app.start()
   const served = await serve(app, { token: TOKEN, ...o })
   open.push({ app, served })
-  const ask = (path: string, init: RequestInit & { headers?: Record<string, string> } = {}) =>
+  const ask = (path: string, init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {}) =>
     fetch(`${served.url}${path}`, { ...init, headers: { authorization: `Bearer ${TOKEN}`, ...init.headers } })
   return { ...all, app, served, ask }
 }
