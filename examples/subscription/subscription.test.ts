@@ -169,6 +169,20 @@ describe('who does not pay', () => {
     },
   )
 
+  test('may take a cheaper plan, of which nothing is paid yet, and has nothing to resume', async () => {
+    const t = await dunning()
+    expect(await tell(t, Resume({}))).toMatchObject({ outcome: 'ignored' })
+    await t.advance('12 hours')
+    expect(await tell(t, ChangePlan({ plan: 'basic', price: 8 }))).toMatchObject({
+      outcome: 'applied',
+      state: 'dunning',
+    })
+    t.fake(charge, paid)
+    await t.advance('12 hours')
+    expect(amounts(t)).toEqual([30, 8])
+    await endNow(t)
+  })
+
   test('may not pause, and ends at once when it cancels for the end of the period', async () => {
     const t = await dunning()
     expect(await tell(t, Pause({}))).toMatchObject({ outcome: 'ignored' })
@@ -290,6 +304,16 @@ describe('a pause', () => {
     await tell(t, Resume({}))
     await t.settle()
     expect(amounts(t)).toEqual([30, 75])
+    await endNow(t)
+  })
+
+  test('takes another card, for the month that begins with its end', async () => {
+    const t = await active()
+    await tell(t, Pause({}))
+    expect(await tell(t, CardUpdated({ card: 'amex' }))).toMatchObject({ outcome: 'applied', state: 'paused' })
+    await tell(t, Resume({}))
+    await t.settle()
+    expect(t.calls(charge).at(-1)?.input.card).toBe('amex')
     await endNow(t)
   })
 
