@@ -154,6 +154,8 @@ onBothStores('deploys', (make) => {
       const v2 = second(s.hands)
       const newer = await s.world.start(of(v2))
       await s.clock.leap(MINUTE)
+      // The older one gives its half away at its next renewal, and the newer takes it at the one after that.
+      await s.clock.advance(10 * SECOND)
       // Those of the older build's partitions it starts by its own lights, or not at all.
       const runs = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => newer.run(v2, { id: `i${n}`, data: { count: n } }))
       void Promise.allSettled(runs)
