@@ -21,30 +21,16 @@ class Same {
  * same, but took 600 ns for each object (this takes 15), which was more than all the rest of the walk.
  */
 class Checked extends Same {
-  /** Levels of objects in it, itself included: parts that are not walked again count towards the depth all the same. One field, and a
-   *  number for most: two would not fit into small objects, and cost each of them an allocation. */
-  #known: number | Signed
+  /** Levels of objects in it, itself included: parts that are not walked again count towards the depth all the same. */
+  readonly #height: number
   constructor(object: object, height: number) {
     super(object)
-    this.#known = height
+    this.#height = height
   }
   /** 0 for what is not marked. */
   static height(value: unknown): number {
-    if (typeof value !== 'object' || value === null || !(#known in value)) return 0
-    return typeof value.#known === 'number' ? value.#known : value.#known.height
+    return typeof value === 'object' && value !== null && #height in value ? value.#height : 0
   }
-  static sign(value: unknown, maker: object): void {
-    if (typeof value === 'object' && value !== null && #known in value)
-      value.#known = { height: Checked.height(value), maker }
-  }
-  static maker(value: unknown): object | undefined {
-    if (typeof value !== 'object' || value === null || !(#known in value)) return undefined
-    return typeof value.#known === 'number' ? undefined : value.#known.maker
-  }
-}
-interface Signed {
-  readonly height: number
-  readonly maker: object
 }
 
 // A fault is reported by return value, and its path grows on the way up: keeping a path on the way down would cost every good value.
@@ -90,37 +76,9 @@ const isPlainList = (prototype: object | null): boolean => prototype === Array.p
 /** Whether the walk may freeze it in place. What somebody has frozen may not be marked: JavaScript is about to forbid adding private fields to it. */
 const isOwn = (whole: object): boolean => ours && Object.isExtensible(whole)
 
-type Parts = Readonly<Record<string | number, unknown>>
-
-/** What the parts of a value are perhaps like. */
-const partsOf = (like: unknown): Parts | undefined =>
-  typeof like === 'object' && like !== null ? (like as Parts) : undefined
-
-/** Whether a value says what one says that was checked before, field for field: then that one can stand for it. */
-function isSame(value: object, checked: object): boolean {
-  if (value === checked) return true
-  if (!Array.isArray(value)) {
-    if (Array.isArray(checked) || !isPlain(Object.getPrototypeOf(value) as object | null)) return false
-  } else if (!Array.isArray(checked) || value.length !== checked.length) return false
-  let fields = 0
-  for (const key in value) {
-    // Of its own: `constructor` is there in every object.
-    if (!Object.hasOwn(checked, key) || !isSamePart((value as Parts)[key], (checked as Parts)[key])) return false
-    fields += 1
-  }
-  for (const _ in checked) fields -= 1
-  return fields === 0
-}
-
-const isSamePart = (part: unknown, checked: unknown): boolean =>
-  typeof part === 'object' && part !== null && typeof checked === 'object' && checked !== null
-    ? isSame(part, checked)
-    : Object.is(part, checked)
-
 /** The same list, frozen, or a frozen copy where it is somebody's. */
-const walkList = (list: readonly unknown[], depth: number, like: unknown): unknown => {
+const walkList = (list: readonly unknown[], depth: number): unknown => {
   if (!isPlainList(Object.getPrototypeOf(list) as object | null)) return fault(classFault(list))
-  const before = partsOf(like)
   const own = isOwn(list) ? (list as unknown[]) : list.slice()
   let height = 0
   for (let i = 0; i < own.length; i++) {
@@ -129,7 +87,7 @@ const walkList = (list: readonly unknown[], depth: number, like: unknown): unkno
       fault(i in own ? 'is undefined: lists keep null instead' : 'is a hole in a list: lists keep null instead')
       return faultUnder(i)
     }
-    const kept = walk(part, depth + 1, before?.[i])
+    const kept = walk(part, depth + 1)
     if (kept === FAULT) return faultUnder(i)
     height = Math.max(height, Checked.height(kept))
     if (!Object.is(kept, part)) own[i] = kept
@@ -138,34 +96,24 @@ const walkList = (list: readonly unknown[], depth: number, like: unknown): unkno
 }
 
 /** The same object, frozen, or a frozen copy where it is somebody's, or a field of it has to go. */
-const walkObject = (object: Record<string, unknown>, depth: number, like: unknown): unknown => {
+const walkObject = (object: Record<string, unknown>, depth: number): unknown => {
   if (!isPlain(Object.getPrototypeOf(object) as object | null)) return fault(classFault(object))
   if (Object.getOwnPropertySymbols(object).length > 0) return fault('has a symbol for a key: keys are strings')
-  // Copied field by field while it is looked at: to spread objects of many shapes takes longer than the walk. What a getter gives is
-  // asked for once, and stays.
-  const inPlace = isOwn(object)
-  const before = partsOf(like)
-  const own = inPlace ? object : {}
+  // Copied before it is looked at: what a getter gives is asked for once, and stays.
+  const own = isOwn(object) ? object : { ...object }
   let height = 0
   let gaps = false
   // Through the prototype too, which costs half of asking for a list of keys; there is something only where somebody has put it there.
-  for (const key in object) {
-    const part = object[key]
-    const kept = key.isWellFormed()
-      ? walkField(part, depth + 1, before?.[key])
-      : fault(`is under a key that ${ILL_FORMED}`)
+  for (const key in own) {
+    const part = own[key]
+    const kept = key.isWellFormed() ? walkField(part, depth + 1) : fault(`is under a key that ${ILL_FORMED}`)
     if (kept === FAULT) return faultUnder(key)
     if (kept === undefined) gaps = true
-    else if (!inPlace || !Object.is(kept, part)) setField(own, key, kept)
-    if (typeof kept === 'object') height = Math.max(height, Checked.height(kept))
+    height = Math.max(height, Checked.height(kept))
+    // The field is there, so this sets it and no prototype, even where it is called `__proto__`.
+    if (!Object.is(kept, part)) own[key] = kept
   }
-  return finish(gaps && inPlace ? withoutGaps(own) : own, height + 1)
-}
-
-/** Sets a field, and no prototype, even where it is called `__proto__`. */
-export const setField = (own: Record<string, unknown>, key: string, value: unknown): void => {
-  if (key !== '__proto__') own[key] = value
-  else Object.defineProperty(own, key, { value, writable: true, enumerable: true, configurable: true })
+  return finish(gaps ? withoutGaps(own) : own, height + 1)
 }
 
 /** A field that is undefined goes. */
@@ -178,12 +126,11 @@ const finish = (own: object, height: number): object => {
 }
 
 /** The value of a field as it will stay; undefined: it is left out. */
-const walkField = (value: unknown, depth: number, like: unknown): unknown =>
-  value === undefined ? undefined : walk(value, depth, like)
+const walkField = (value: unknown, depth: number): unknown => (value === undefined ? undefined : walk(value, depth))
 
 const TOO_DEEP = `lies deeper than ${DEPTH_MAX} levels, or the value contains itself`
 
-const walk = (value: unknown, depth: number, like: unknown): unknown => {
+const walk = (value: unknown, depth: number): unknown => {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? value : fault(ILL_FORMED)
@@ -198,10 +145,7 @@ const walk = (value: unknown, depth: number, like: unknown): unknown => {
       // One level at least, for what is not marked.
       if (depth + Math.max(height, 1) - 1 > (ours ? OWN_DEPTH_MAX : DEPTH_MAX)) return fault(TOO_DEEP)
       if (height > 0) return value
-      if (Checked.height(like) > 0 && isSame(value, like as object)) return walk(like, depth, undefined)
-      return Array.isArray(value)
-        ? walkList(value, depth, like)
-        : walkObject(value as Record<string, unknown>, depth, like)
+      return Array.isArray(value) ? walkList(value, depth) : walkObject(value as Record<string, unknown>, depth)
     }
     case 'bigint':
       return fault('is a bigint: store String(…) of it')
@@ -221,8 +165,8 @@ const pointer = (path: readonly (string | number)[]): string => {
   return shown.map((part) => `/${part}`).join('')
 }
 
-function kept<T>(value: T, what: string, like?: unknown): T {
-  const whole = walk(value, 1, like)
+function kept<T>(value: T, what: string): T {
+  const whole = walk(value, 1)
   if (whole !== FAULT) return whole as T
   const path = pointer(faultPath)
   throw new PawlError('NOT_JSON', `${what}${path === '' ? '' : ` at ${path}`} ${faultReason}`, { details: { path } })
@@ -233,11 +177,10 @@ function kept<T>(value: T, what: string, like?: unknown): T {
  * numbers, booleans, null. Fields that are `undefined` are left out, -0 becomes 0; numbers are otherwise kept as they are, also unsafe
  * integers; what a getter gives is asked for once. All else throws PawlError `NOT_JSON`, which names the place as a JSON pointer below `what` ('the data of order', say). What was
  * given stays as it is, and may be changed by whoever has it; only what this returned before is shared and not walked again.
- * `like`: what the value was made of. Where that, or a part of it, was returned by this and says the same, it stands for what was made anew.
  */
-export function freezeJson<T>(value: T, what: string, like?: unknown): T {
+export function freezeJson<T>(value: T, what: string): T {
   ours = false
-  return kept(value, what, Object.is(like, value) ? undefined : like)
+  return kept(value, what)
 }
 
 /** Like `freezeJson`, for what was made for this alone, such as by `JSON.parse`: it is frozen in place where nothing had to differ.
@@ -245,23 +188,6 @@ export function freezeJson<T>(value: T, what: string, like?: unknown): T {
 export function freezeOwnJson<T>(value: T, what: string): T {
   ours = true
   return kept(value, what)
-}
-
-/** Notes who made what `freezeJson` returned, for `isSigned`; a later maker takes the place. What is no object cannot be signed. */
-export const signJson = (value: unknown, maker: object): void => Checked.sign(value, maker)
-/** Whether this very object was signed last by `maker`. */
-export const isSigned = (value: unknown, maker: object): boolean => Checked.maker(value) === maker
-
-// Keys come again and again, and JSON.stringify takes as long for one as for a small object.
-const KEYS_MAX = 4_096
-const keyTexts = new Map<string, string>()
-
-function keyText(key: string): string {
-  let text = keyTexts.get(key)
-  if (text !== undefined) return text
-  text = `${JSON.stringify(key)}:`
-  if (keyTexts.size < KEYS_MAX) keyTexts.set(key, text)
-  return text
 }
 
 // By insertion, in place: `sort` takes copies, which for objects of a few fields was most of the work here.
@@ -288,7 +214,7 @@ export function canonicalJson(value: unknown): string {
   let text = ''
   for (const key of sorted(Object.keys(value))) {
     const part = (value as Record<string, unknown>)[key]
-    if (part !== undefined) text += (text === '' ? '' : ',') + keyText(key) + canonicalJson(part)
+    if (part !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(part)}`
   }
   return `{${text}}`
 }

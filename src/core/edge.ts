@@ -1,6 +1,5 @@
 // Edges: which step is taken, what it changes, what it emits.
-import { setField } from '../base/json.ts'
-import type { EdgeDefinition, Fields, Given, StepDefinition } from '../machine/definition.ts'
+import type { EdgeDefinition, Given, StepDefinition } from '../machine/definition.ts'
 import type { Draft } from './draft.ts'
 import { emitted } from './emit.ts'
 import { enter, leave } from './entry.ts'
@@ -27,25 +26,23 @@ const unchanged: Changed = { change: null, removed: none }
 export function patch(draft: Draft, changes: unknown, place: string): Changed {
   if (typeof changes !== 'object' || changes === null || Array.isArray(changes))
     throw new HandlerFailure(`${place}: returned no object of changed fields`)
-  // Through `ask`: to look at what a user made may run a getter, or what a proxy does.
-  const fields = ask(place, Object.keys, changes)
-  const next = ask(place, (from) => merged(draft.next.data, from, fields), changes as Fields)
-  const removed = fields.filter((field) => next[field] === undefined)
-  for (const field of removed) delete next[field]
+  // Through `ask`: to read a field may run a getter.
+  const change = ask(place, copied, changes)
+  const next: Record<string, unknown> = { ...draft.next.data, ...change }
+  const removed: string[] = []
+  for (const field in change) {
+    if (change[field] !== undefined) continue
+    removed.push(field)
+    delete next[field]
+  }
   const data = draft.setData(next, place)
-  // What the schema made of the fields is what is kept, so the journal tells that.
-  const change: Record<string, unknown> = {}
-  for (const field of fields) if (Object.hasOwn(data, field)) setField(change, field, data[field])
+  // What the schema made of the fields is what is kept, so the journal tells that. They are there, so `__proto__` is set as a field too.
+  for (const field in change)
+    if (Object.hasOwn(data, field)) change[field] = data[field]
+    else delete change[field]
   return { change, removed }
 }
-
-/** Field by field: to spread objects of many shapes takes longer than all the rest of a small transition. */
-function merged(data: Fields, changes: Fields, fields: readonly string[]): Record<string, unknown> {
-  const next: Record<string, unknown> = {}
-  for (const field in data) setField(next, field, data[field])
-  for (const field of fields) setField(next, field, changes[field])
-  return next
-}
+const copied = (fields: object): Record<string, unknown> => ({ ...fields })
 
 /** Why a transition happens, what its edge is given, and what its row tells besides. */
 export interface Taking {

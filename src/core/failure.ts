@@ -74,7 +74,7 @@ export function check(schema: AnySchema, value: unknown, what: string): Checked 
       void disown(result)
       return { problem: `${what}: its schema is asynchronous; schemas must answer at once` }
     }
-    if (result.issues === undefined) return { value: freezeJson(result.value, what, value) }
+    if (result.issues === undefined) return { value: freezeJson(result.value, what) }
     const issues = result.issues.slice(0, 5).map((issue) => `${pathText(issue.path)}${issue.message}`)
     return { problem: errorText(`${what} does not fit its schema: ${issues.join('; ')}`) }
   } catch (error) {

@@ -1,5 +1,5 @@
 // The data of a compiled saga: its input, the results so far, and what was tried.
-import { freezeJson, isSigned, signJson } from '../base/json.ts'
+import { freezeJson } from '../base/json.ts'
 import type { AnySchema, Fields, Given, SettledCall } from './definition.ts'
 import type { SagaCall, SagaScope, SagaStep } from './saga-plan.ts'
 
@@ -42,9 +42,13 @@ export const scopeOf = (given: Given): SagaScope => {
 export function sagaSchema(input: AnySchema): AnySchema {
   // The input never changes, but the data are checked at every step: what a schema has made is not given to it again. Frozen here,
   // so that this very object goes into the data: whoever freezes them would copy one that is not.
+  const parsed = new WeakSet<object>()
+  const remember = (value: unknown): void => {
+    if (typeof value === 'object' && value !== null) parsed.add(value)
+  }
   const validate = (value: unknown): ReturnType<AnySchema['~standard']['validate']> => {
     const data = value as SagaData
-    if (isSigned(data.input, input)) return { value }
+    if (typeof data.input === 'object' && data.input !== null && parsed.has(data.input)) return { value }
     const result = input['~standard'].validate(data.input)
     if ('then' in result)
       return { issues: [{ message: 'the schema answers later; schemas must answer at once', path: ['input'] }] }
@@ -52,8 +56,8 @@ export function sagaSchema(input: AnySchema): AnySchema {
       return {
         issues: result.issues.map((issue) => ({ message: issue.message, path: ['input', ...(issue.path ?? [])] })),
       }
-    const made = freezeJson(result.value, 'input', data.input)
-    signJson(made, input)
+    const made = freezeJson(result.value, 'input')
+    remember(made)
     return { value: { ...data, input: made } }
   }
   return { '~standard': { version: 1, vendor: 'pawl', validate } }

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import fc from 'fast-check'
-import { canonicalJson, freezeJson, freezeOwnJson, isSigned, jsonHash, signJson } from '../../../src/base/json.ts'
+import { canonicalJson, freezeJson, freezeOwnJson, jsonHash } from '../../../src/base/json.ts'
 
 const isFrozenWhole = (value: unknown): boolean =>
   typeof value !== 'object' || value === null || (Object.isFrozen(value) && Object.values(value).every(isFrozenWhole))
@@ -176,47 +176,6 @@ test('canonical text does not depend on the order of keys', () => {
       expect(JSON.parse(canonicalJson(value))).toEqual(JSON.parse(JSON.stringify(value)))
     }),
   )
-})
-
-test('what was checked before stands for what says the same', () => {
-  fc.assert(
-    fc.property(
-      fc.jsonValue({ stringUnit: 'grapheme' }),
-      fc.jsonValue({ stringUnit: 'grapheme' }),
-      (generated, other) => {
-        const like = freezeJson(generated, 'it')
-        expect(freezeJson(structuredClone(like), 'it', like)).toBe(like)
-        const both = freezeJson({ like: structuredClone(like), other }, 'it', { like, other: like })
-        expect(both.like).toBe(like)
-        expect(both).toEqual({ like, other: freezeJson(other, 'it') })
-        expect(freezeJson(other, 'it', like)).toEqual(freezeJson(other, 'it'))
-      },
-    ),
-  )
-})
-
-test('nothing stands for what differs, however little', () => {
-  const differ = (value: unknown, like: unknown, message: string): void =>
-    expect(() => freezeJson(value, 'it', freezeJson(like, 'it'))).toThrow(message)
-  differ({ constructor: Object }, { a: 1 }, 'is a function')
-  // oxlint-disable-next-line no-sparse-arrays -- a hole is what is meant
-  differ([1, ,], [1], 'is a hole')
-  differ(new Date(0), {}, 'is a Date')
-  const list = freezeJson({ 0: 'a' }, 'it')
-  expect(freezeJson(['a'], 'it', list)).toEqual(['a'])
-  const more = freezeJson({ a: 1, b: 2 }, 'it')
-  expect(freezeJson({ a: 1 }, 'it', more)).toEqual({ a: 1 })
-  expect(freezeJson({ a: 1, b: 2, c: 3 }, 'it', more)).toEqual({ a: 1, b: 2, c: 3 })
-})
-
-test('what was signed is known by its last maker, itself and no copy of it', () => {
-  const [one, two] = [{}, {}]
-  const value = freezeJson({ a: { b: 1 } }, 'it')
-  signJson(value, one)
-  expect([isSigned(value, one), isSigned(value, two), isSigned({ ...value }, one)]).toEqual([true, false, false])
-  expect(freezeJson({ value }, 'it').value).toBe(value)
-  signJson(value, two)
-  expect([isSigned(value, one), isSigned(value, two), isSigned(1, two)]).toEqual([false, true, false])
 })
 
 // Stored, and compared by other versions: must never change.
