@@ -43,8 +43,8 @@ export const atomicity: readonly Mutant[] = [
     name: 'journal-tells-half-a-change',
     invariants: ['I1'],
     file: 'src/core/edge.ts',
-    find: 'if (Object.hasOwn(data, field)) setField(change, field, data[field])',
-    replace: 'if (Object.hasOwn(data, field) && Object.keys(change).length !== 1) setField(change, field, data[field])',
+    find: 'if (Object.hasOwn(data, field)) change[field] = data[field]',
+    replace: 'if (Object.hasOwn(data, field) && Object.keys(change).length !== 1) change[field] = data[field]',
     breaks: 'The audit shows one of several changed fields, so nobody can tell later when the others changed.',
   },
   {
