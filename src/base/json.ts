@@ -190,6 +190,20 @@ export function freezeOwnJson<T>(value: T, what: string): T {
   return kept(value, what)
 }
 
+// Keys come again and again, and JSON.stringify takes as long for one as for a small object. Bounded in number and length, since data
+// may have ids of their own for keys.
+const KEYS_MAX = 4_096
+const KEY_LENGTH_MAX = 64
+const keyTexts = new Map<string, string>()
+
+function keyText(key: string): string {
+  let text = keyTexts.get(key)
+  if (text !== undefined) return text
+  text = `${JSON.stringify(key)}:`
+  if (keyTexts.size < KEYS_MAX && key.length <= KEY_LENGTH_MAX) keyTexts.set(key, text)
+  return text
+}
+
 // By insertion, in place: `sort` takes copies, which for objects of a few fields was most of the work here.
 const FEW = 16
 
@@ -214,7 +228,7 @@ export function canonicalJson(value: unknown): string {
   let text = ''
   for (const key of sorted(Object.keys(value))) {
     const part = (value as Record<string, unknown>)[key]
-    if (part !== undefined) text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonicalJson(part)}`
+    if (part !== undefined) text += (text === '' ? '' : ',') + keyText(key) + canonicalJson(part)
   }
   return `{${text}}`
 }
