@@ -147,7 +147,7 @@ test('a file that exists is not overwritten', () => {
 
 test.each([
   [['--wrok', 'pair'], "Unknown option '--wrok'"],
-  [['pairs'], 'the question pairs: there are checkout, half-load, empty, event-wait'],
+  [['pairs'], 'the question pairs: there are checkout, half-load, http, empty, event-wait'],
   [['startup', '--store', 'memory'], 'the question startup is about a file'],
   [['--runs', '0'], '--runs 0: write a whole number from 1'],
   [['--share', '2'], '--share 2: write a number from'],
