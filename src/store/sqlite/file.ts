@@ -109,6 +109,9 @@ function createPrivate(path: string): void {
   }
 }
 
+/** Locks of open stores: one that nobody points to would be closed with its object, and another process would come in. */
+const locks = new Set<DatabaseSync>()
+
 /**
  * Holds `<path>-lock` for as long as this connection is open: Node has no flock, and a lease in the file would make a restart after
  * kill -9 wait. The operating system frees it with the process. Throws `STORE_IN_USE`, also for a second open in one process.
@@ -120,6 +123,7 @@ function lock(path: string): DatabaseSync {
   try {
     db = new DatabaseSync(name, { timeout: 0 })
     db.exec('pragma journal_mode = delete; begin exclusive')
+    locks.add(db)
     return db
   } catch (error) {
     db?.close()
@@ -130,6 +134,11 @@ function lock(path: string): DatabaseSync {
       { cause: error, details: { path } },
     )
   }
+}
+
+function release(held: DatabaseSync): void {
+  locks.delete(held)
+  held.close()
 }
 
 /** A connection to a file that is there, with the settings that the store writes with. */
@@ -163,7 +172,7 @@ export function openFile(path: string): OpenFile {
     db = connect(real)
   } catch (error) {
     db?.close()
-    held.close()
+    release(held)
     throw storeError(error, real)
   }
   const opened = db
@@ -174,7 +183,7 @@ export function openFile(path: string): OpenFile {
       try {
         opened.close()
       } finally {
-        held.close()
+        release(held)
       }
     },
   }
