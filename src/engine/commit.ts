@@ -55,6 +55,8 @@ export class Committer {
   /** Sends it until its fate is known. */
   async commit(change: Change): Promise<Committed> {
     const { session, onStore, stopped } = this.#ports
+    // C1: the one before is not waited for, and may be applied after this one.
+    if (this.#halted) return { kind: 'stopped' }
     this.#n += 1
     const n = this.#n
     const mine = session()

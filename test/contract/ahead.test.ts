@@ -107,6 +107,18 @@ onBothStores('a batch computed while a commit is in flight', (make) => {
     expect(await messagesOf(app)).toEqual({ accepted: 4, applied: 4 })
   })
 
+  test('a worker that waits for it no longer sends nothing after it: it may be applied yet (F16)', async () => {
+    const { world, app, clock, sent } = await scene()
+    const send = (n: number): Promise<unknown> => app.send(counter, 'i', Add({ n })).catch(() => 'not known')
+    const sends = [send(1)]
+    await clock.settle()
+    sends.push(send(2))
+    await clock.settle()
+    await world.stop(app)
+    expect(sent).toHaveLength(1)
+    expect(await Promise.all(sends)).toEqual(['not known', 'not known'])
+  })
+
   describe('the commit fails: nothing of the batch has happened, and both are computed again', () => {
     test.each([
       ['one of its rows is at fault', 'rejected'],
