@@ -38,7 +38,7 @@ test('where nothing goes wrong all comes to its end', async () => {
 })
 
 /** In CI: as many of them as the time lets. */
-const SEEDS = 16_000
+const SEEDS = 20_000
 const WITHIN_MS = 180_000
 
 test(`up to ${SEEDS} seeds keep all promises while everything goes wrong`, { timeout: 900_000 }, async () => {
