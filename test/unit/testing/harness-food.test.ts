@@ -15,13 +15,13 @@ import {
   KitchenAccepted,
   KitchenRefused,
   MealReady,
-  orderMachine,
+  order as orderMachine,
   OrderCancelled,
   OrderPlaced,
   payment,
   PickedUp,
   refund,
-} from '../../types/systems/food.ts'
+} from '../../../examples/food/food.ts'
 
 const services = [
   service('orders', { machines: [orderMachine] }),
