@@ -17,7 +17,8 @@ import { memoryStore, type ModelStore } from '../../src/store/memory/store.ts'
 import { sqliteStore } from '../../src/store/sqlite/store.ts'
 import type { Store } from '../../src/store/store.ts'
 import { recountOf } from '../../src/testing/recount.ts'
-import { HandClock, MortalClock } from './hand-clock.ts'
+import { LifeClock } from '../../src/testing/harness/clock.ts'
+import { HandClock } from './hand-clock.ts'
 
 /** In memory where there is such a place: what a disk does to a file has tests of its own, and syncing is most of the time here. */
 const FOLDER = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
@@ -35,7 +36,7 @@ type Options = Partial<Omit<EngineOptions, 'services' | 'store' | 'clock'>>
 interface Life {
   readonly app: App
   readonly engine: Engine
-  readonly clock: MortalClock
+  readonly clock: LifeClock
   readonly store: Store
   dead: boolean
 }
@@ -68,7 +69,7 @@ export class World {
 
   /** A worker that is not started. */
   make(services: readonly Service[], options: Options = {}): App {
-    const clock = new MortalClock(this.clock)
+    const clock = new LifeClock(this.clock)
     const store = this.door()
     const life = { clock, store, dead: false }
     const engine = new Engine({

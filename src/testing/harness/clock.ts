@@ -14,7 +14,7 @@ const ROUNDS_MAX = 1_000_000
 const BREATH_ROUNDS = 1_024
 
 /** Time, as all workers of one harness share it. */
-export class VirtualClock {
+export class VirtualClock implements Clock {
   readonly startMs: number
   readonly #waits = new Set<Wait>()
   #passedMs = 0
@@ -30,8 +30,7 @@ export class VirtualClock {
     return this.startMs + this.#passedMs
   }
 
-  /** Since the start, in ms. */
-  get passedMs(): number {
+  monotonic(): number {
     return this.#passedMs
   }
 
@@ -105,11 +104,11 @@ export class VirtualClock {
 
 /** The clock of one life of a worker: when it dies nothing that it waits for ever comes. */
 export class LifeClock implements Clock {
-  readonly #clock: VirtualClock
+  readonly #clock: Clock
   readonly #cancels = new Set<() => void>()
   #dead = false
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: Clock) {
     this.#clock = clock
   }
 
@@ -118,7 +117,12 @@ export class LifeClock implements Clock {
   }
 
   monotonic(): number {
-    return this.#clock.passedMs
+    return this.#clock.monotonic()
+  }
+
+  /** How many wait for time. */
+  get waits(): number {
+    return this.#cancels.size
   }
 
   after(ms: number, fire: () => void): () => void {

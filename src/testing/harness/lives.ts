@@ -86,7 +86,7 @@ export class Lives {
   constructor(o: LivesOptions) {
     this.#o = o
     this.clock = new VirtualClock(this.alone ? o.startMs : o.startMs - SHARING_MS)
-    this.questions = new Questions(() => this.clock.passedMs)
+    this.questions = new Questions(() => this.clock.monotonic())
     this.#random = seededRandom(o.seed)
     this.#space = new Space({ clock: this.clock, random: this.#random.fork() })
     this.#lives = Array.from({ length: o.workers }, () => undefined)
@@ -118,7 +118,7 @@ export class Lives {
       life.started = true
       await life.engine.start()
     }
-    if (this.alone || this.clock.passedMs > 0) return
+    if (this.alone || this.clock.monotonic() > 0) return
     await this.clock.advance(SHARING_MS, () => this.clock.settle(() => true))
   }
 

@@ -148,7 +148,7 @@ export class Run {
         input,
         stage,
         life: this.#lives.deaths,
-        startedMs: this.#lives.clock.passedMs,
+        startedMs: this.#lives.clock.monotonic(),
         resolve,
         reject,
         does: undefined,
@@ -229,7 +229,7 @@ export class Run {
     const held = this.#held[attempt]!
     const { text } = this.#o.possibilities.get(held.activity)![doing]!
     held.does = text
-    held.doesMs = this.#lives.clock.passedMs
+    held.doesMs = this.#lives.clock.monotonic()
     this.#uses.push(`${held.activity} ${doing}`)
     try {
       held.resolve(this.#acts.get(held.activity)![doing]!(held.input, held.stage))
@@ -243,18 +243,18 @@ export class Run {
   /** Until something has happened. */
   async #pass(): Promise<string> {
     const { clock } = this.#lives
-    const from = clock.passedMs
+    const from = clock.monotonic()
     const [steps, held] = [this.#lives.commits, this.#held.length]
     for (let vain = 0; vain < VAIN_MAX && this.#lives.commits === steps && this.#held.length === held; vain++) {
       if (!this.#timePasses) break
-      await this.#lives.advance(clock.nextMs - clock.passedMs)
+      await this.#lives.advance(clock.nextMs - clock.monotonic())
     }
-    return `${timeText(clock.passedMs - from)} pass`
+    return `${timeText(clock.monotonic() - from)} pass`
   }
 
   get #timePasses(): boolean {
     const { clock } = this.#lives
-    return clock.nextMs - clock.passedMs < CHORE_MS / 2
+    return clock.nextMs - clock.monotonic() < CHORE_MS / 2
   }
 
   /** What may happen now. */
@@ -305,8 +305,8 @@ export class Run {
         activity,
         key,
         does,
-        clock.passedMs - startedMs,
-        doesMs && clock.passedMs - doesMs,
+        clock.monotonic() - startedMs,
+        doesMs && clock.monotonic() - doesMs,
         stage.context.attempt,
       ])
     const calls = record.calls.map(({ name, input, attempts, outcome }) => [name, input, attempts, outcome])

@@ -13,7 +13,8 @@ import type { AnyMachine } from '../../../src/machine/types-machine.ts'
 import { deeds } from '../../../src/testing/simulation/deeds.ts'
 import { activities, checkout, counter, machines, order, pool } from '../../../src/testing/simulation/machines.ts'
 import type { CommitResult, Store } from '../../../src/store/store.ts'
-import { MortalClock, type HandClock } from '../../support/hand-clock.ts'
+import { LifeClock } from '../../../src/testing/harness/clock.ts'
+import { type HandClock } from '../../support/hand-clock.ts'
 import type { Pair, Place } from './place.ts'
 
 /** What happens to an engine. `n` names an instance, `x` is what is said. */
@@ -64,7 +65,7 @@ export class WorkedRun {
   readonly #random: SeededRandom
   #pair!: Pair
   #app!: EngineApp
-  #life!: MortalClock
+  #life!: LifeClock
   #trouble: CommitResult['kind'] | 'lost' | undefined
   #ids = 0
 
@@ -81,7 +82,7 @@ export class WorkedRun {
 
   async begin(): Promise<void> {
     this.#pair = this.#place.connect()
-    this.#life = new MortalClock(this.clock)
+    this.#life = new LifeClock(this.clock)
     const { seed, endedMs, ...tuning } = this.#setting
     const engine = new Engine({
       services: [this.#service(this.#life)],
@@ -101,7 +102,7 @@ export class WorkedRun {
   }
 
   /** What the outside answers is drawn: mostly the right thing, at times a failure, an error, or nothing. */
-  #service(life: MortalClock) {
+  #service(life: LifeClock) {
     const bodies = activities.map((activity) => {
       const { answer, failures = [] } = deeds.find((one) => one.activity === activity.name)!
       const body = async (input: Readonly<Record<string, unknown>>, attempt: AttemptContext): Promise<unknown> => {
